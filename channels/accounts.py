@@ -1,0 +1,99 @@
+"""Accounts as the command line makes them, and what members may see of each other (FEATURES §2).
+
+The gate (invites, sign-up) stands in front of `create_account` later; the rows and rules are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from channels.desk import Actor, Desk
+from channels.views import account_card
+from realtime.errors import Refusal
+from realtime.ids import inbox_channel
+from realtime.models import AccountCard
+from realtime.requests import AccountGet
+from realtime.text import TextLimit, clean_handle, clean_name
+from storage import log
+from storage.accounts import (
+    account_by_handle,
+    account_by_id,
+    add_follow,
+    insert_account,
+    insert_session,
+)
+from storage.database import Tx
+from storage.rows import AccountRow
+
+NAME = TextLimit(graphemes=30, size_bytes=512, lines=False)
+TOKEN_BYTES = 32
+TOKEN_PREFIX = "tsd_"  # noqa: S105 - a mark that lets secret scanners find leaked tokens
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account just made, and the token of its first session: shown once, stored only as a hash."""
+
+    account: AccountCard
+    session: str
+    token: str
+
+
+def hash_token(token: str) -> str:
+    """Token → what is stored of it: SHA-256, in hex. Tokens have 256 random bits, so no salt is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create_account(tx: Tx, handle: str, name: str, label: str) -> NewAccount:
+    """Make an account, its inbox and a session. Errors: `text_*`, `handle_taken`."""
+    row = AccountRow(
+        tx.new_id(), clean_handle(handle), clean_name(name or handle, NAME), "active", tx.now_ms()
+    )
+    if not insert_account(tx, row):
+        raise Refusal("handle_taken", f"The handle {row.handle} is taken.", at="$.handle")
+    log.create_channel(tx, inbox_channel(row.id))
+    session, token = create_session(tx, row.id, label)
+    return NewAccount(account_card(row), session, token)
+
+
+def create_session(tx: Tx, account: str, label: str) -> tuple[str, str]:
+    """A new login of an account: (session id, token)."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    session = tx.new_id()
+    insert_session(tx, session, account, hash_token(token), label)
+    return session, token
+
+
+def find_account(tx: Tx, handle: str) -> AccountRow:
+    """An account by handle. Errors: `not_found`."""
+    row = account_by_handle(tx, clean_handle(handle))
+    if row is None:
+        raise Refusal("not_found", f"There is no account with the handle {handle}.")
+    return row
+
+
+def follow(tx: Tx, follower: str, followee: str) -> None:
+    """`follower` follows `followee` from now on (both by handle). Errors: `not_found`, `forbidden`."""
+    a, b = find_account(tx, follower), find_account(tx, followee)
+    if a.id == b.id:
+        raise Refusal("forbidden", "Nobody follows themselves.")
+    add_follow(tx, a.id, b.id)
+
+
+async def get(desk: Desk, actor: Actor, request: AccountGet) -> AccountCard:
+    """One account by id or handle. Errors: `not_found`, `bad_request`."""
+    if (request.account is None) == (request.handle is None):
+        raise Refusal("bad_request", "Give account or handle, one of them.", at="$.account")
+
+    def unit(tx: Tx) -> AccountCard:
+        if request.account is not None:
+            row = account_by_id(tx, request.account)
+        else:
+            row = account_by_handle(tx, (request.handle or "").strip().removeprefix("@").lower())
+        if row is None or row.state != "active":
+            raise Refusal("not_found")
+        return account_card(row)
+
+    return await desk.db.read(unit)

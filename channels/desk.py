@@ -1,0 +1,26 @@
+"""What every use case works with: the database, the settings, and who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from realtime.settings import Settings
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The means of the second floor, put together once by the assembly."""
+
+    db: Database
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: an account through one of its sessions. `door` words of the session are for its owner only."""
+
+    account: str
+    session: str
+    handle: str = ""
+    name: str = ""

@@ -1,0 +1,159 @@
+"""Entries: how a unit tells a channel what it did, and how an entry of the log becomes bytes again.
+
+Live and replayed entries are made by the same functions from the same rows, so that they are the same bytes.
+An entry whose row is gone or deleted becomes a parcel for nobody: hubs turn it into `skip`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from realtime.events import (
+    InboxRoom,
+    MessageCreated,
+    MessageDeleted,
+    RoomUpdated,
+    durable_frame,
+    ephemeral_frame,
+)
+from realtime.ids import inbox_channel, room_channel
+from realtime.models import Message, Reading, RoomState, Shape, SystemLine
+from realtime.parcels import Audience, Parcel
+from storage import log
+from storage.database import Tx
+from storage.log import Draft
+from storage.messages import messages_by_id
+from storage.rooms import room_by_id
+from storage.rows import LogRow, MessageRow, RoomRow
+
+MEMBER_REMOVED = "room.member_removed"
+"""A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
+INBOX_KINDS = ("room.joined", "room.invited", "room.requested", "room.left")
+
+Payload = Callable[[LogRow], Shape]
+
+
+class Entry(NamedTuple):
+    """An entry to write; `payload` is None for a technical one."""
+
+    draft: Draft
+    payload: Payload | None
+
+
+def emit(tx: Tx, entries: Sequence[Entry]) -> list[LogRow]:
+    """Give the entries their seqs, keep them, and hand their parcels over to be offered after the commit."""
+    rows = log.append(tx, [entry.draft for entry in entries])
+    for row, entry in zip(rows, entries, strict=True):
+        tx.parcels.append(parcel_of(row, entry.payload(row) if entry.payload else None, tx.node))
+    return rows
+
+
+def parcel_of(row: LogRow, payload: Shape | None, node: str) -> Parcel:
+    """A log row and its payload → what travels. Without a payload it is for nobody."""
+    audience = Audience(row.audience) if payload is not None else Audience.NOBODY
+    frame = durable_frame(row.channel, row.seq, row.kind, row.at, payload) if payload is not None else b""
+    return Parcel(row.channel, row.seq, row.kind, audience, row.author, row.target, row.at, node, frame)
+
+
+def whisper(tx: Tx, account: str, kind: str, payload: Shape) -> None:
+    """An ephemeral event for an account's own devices."""
+    channel, at = inbox_channel(account), tx.now_ms()
+    frame = ephemeral_frame(channel, kind, at, payload)
+    tx.parcels.append(Parcel(channel, 0, kind, Audience.ALL, account, "", at, tx.node, frame))
+
+
+# What each kind of entry says
+
+
+def message_view(row: MessageRow) -> Message:
+    """A message's row → its shape on the wire."""
+    gone = row.deleted_at is not None
+    return Message(
+        id=row.id,
+        room=row.room,
+        seq=row.seq,
+        author=row.author,
+        at=row.at,
+        text=None if gone else row.body,
+        reply_to=row.reply_to,
+        written_at=row.written_at,
+        system=msgspec.json.decode(row.system, type=SystemLine) if row.system and not gone else None,
+        deleted=gone,
+    )
+
+
+def message_created(row: MessageRow) -> Entry:
+    """A line was said. The row's `seq` is the seq its entry gets, which is the next of its room."""
+    draft = Draft(
+        room_channel(row.room),
+        "message.created",
+        row.id,
+        row.author,
+        Audience.ONLY if row.only_for else Audience.ALL,
+        row.only_for or "",
+    )
+    return Entry(draft, lambda _: MessageCreated(message=message_view(row)))
+
+
+def message_deleted(row: MessageRow, by: str) -> Entry:
+    """A line was deleted."""
+    draft = Draft(room_channel(row.room), "message.deleted", row.id, by)
+    return Entry(draft, lambda _: MessageDeleted(message=row.id, message_seq=row.seq))
+
+
+def room_updated(room: RoomRow, by: str) -> Entry:
+    """The room's row changed."""
+    return Entry(Draft(room_channel(room.id), "room.updated", room.id, by), lambda _: _room_view(room))
+
+
+def member_removed(room: str, account: str) -> Entry:
+    """Hubs obey this before any higher seq."""
+    return Entry(Draft(room_channel(room), MEMBER_REMOVED, room, account, Audience.NOBODY, account), None)
+
+
+def standing_changed(kind: str, account: str, room: str, seq: int, by: str | None = None) -> Entry:
+    """One of `INBOX_KINDS` for one account; nodes read `target` to know the channel concerned."""
+    extra = orjson.dumps({"seq": seq, "by": by}).decode()
+    draft = Draft(inbox_channel(account), kind, room, by or account, Audience.ALL, room_channel(room), extra)
+    return Entry(draft, _inbox_view)
+
+
+def _room_view(room: RoomRow) -> RoomUpdated:
+    return RoomUpdated(
+        room=room.id, state=RoomState(room.state), title=room.title, reading=Reading(room.reading)
+    )
+
+
+def _inbox_view(row: LogRow) -> InboxRoom:
+    extra = orjson.loads(row.extra)
+    return InboxRoom(room=row.ref, seq=extra["seq"], by=extra["by"])
+
+
+# The log, read again
+
+
+def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
+    """Log rows → parcels as of now: what was deleted since is for nobody."""
+    messages = messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")])
+    rooms = {row.ref: room_by_id(tx, row.ref) for row in rows if row.kind == "room.updated"}
+    return [parcel_of(row, _payload(row, messages, rooms), tx.node) for row in rows]
+
+
+def _payload(row: LogRow, messages: dict[str, MessageRow], rooms: dict[str, RoomRow | None]) -> Shape | None:
+    if row.kind in INBOX_KINDS:
+        return _inbox_view(row)
+    if row.kind == "room.updated":
+        room = rooms.get(row.ref)
+        return _room_view(room) if room else None
+    message = messages.get(row.ref)
+    if message is None:
+        return None
+    if row.kind == "message.created":
+        return MessageCreated(message=message_view(message)) if message.deleted_at is None else None
+    if row.kind == "message.deleted":
+        return MessageDeleted(message=message.id, message_seq=message.seq)
+    return None

@@ -1,0 +1,230 @@
+"""DMs: opening one, and the message request that comes before it where the other does not follow (FEATURES §6).
+
+A DM opens when the recipient follows the sender. Else it is a draft; its first text becomes a request, one short
+text that waits silently. Ignored and declined look the same to the sender for ever: declining writes nothing to
+the room's channel.
+"""
+
+from __future__ import annotations
+
+from channels.desk import Actor, Desk
+from channels.entries import Entry, emit, member_removed, message_created, room_updated, standing_changed
+from channels.once import once
+from channels.rules.rooms import Act, Facts, verdict
+from channels.send import SEND, SendItem, check_reply, facts_of, message_row
+from channels.views import room_view
+from realtime.errors import Refusal
+from realtime.ids import room_channel
+from realtime.models import MemberState, Reading, Room, RoomKind, RoomState
+from realtime.requests import Done, RoomOpen, RoomRef, Sent
+from realtime.settings import Limits
+from realtime.text import clean_short_text, has_link
+from storage import log
+from storage.accounts import account_by_id, followers_among
+from storage.database import Tx
+from storage.messages import insert_messages, messages_by_id
+from storage.rooms import (
+    count_requests_since,
+    count_rooms,
+    insert_room,
+    member,
+    put_members,
+    room_by_id,
+    room_of_pair,
+    update_room,
+)
+from storage.rows import MemberRow, RoomRow, pair_of
+
+DAY_MS = 86_400_000
+
+
+async def open_dm(desk: Desk, actor: Actor, request: RoomOpen) -> Room:
+    """The DM with an account: found, opened, or begun as a draft. Errors: `not_found`, `forbidden`, `full`."""
+
+    def unit(tx: Tx) -> Room:
+        me, other = actor.account, request.account
+        if other == me:
+            raise Refusal("forbidden", "A DM is between two.", at="$.account")
+        target = account_by_id(tx, other)
+        if target is None or target.state != "active":
+            raise Refusal("not_found")
+        room = room_of_pair(tx, pair_of(me, other)) or _begin(tx, me, other, desk.settings.limits)
+        seq = log.lock(tx, [room_channel(room.id)])[room_channel(room.id)]
+        room = room_by_id(tx, room.id) or room
+        mine = member(tx, room.id, me)
+        follows_me = bool(followers_among(tx, me, [other]))
+        if room.state != RoomState.OPEN and _opens(room, mine, me, follows_me=follows_me):
+            _open(tx, room, me, seq)
+        elif mine is None:
+            put_members(tx, [_inside(tx, room.id, me, seq=0)])
+            emit(tx, [standing_changed("room.joined", me, room.id, seq)])
+        return room_view(tx, me, room.id)
+
+    return await desk.db.write(unit)
+
+
+async def accept(desk: Desk, actor: Actor, request: RoomRef) -> Room:
+    """Accept a message request: the DM is open from then on. Errors: `not_found`, `forbidden`, `full`."""
+
+    def unit(tx: Tx) -> Room:
+        room, mine, seq = locked(tx, request.room, actor.account)
+        check(verdict(Act.ACCEPT, facts_of(room, mine, actor.account)))
+        if room.state != RoomState.OPEN:
+            check_room_limit(tx, actor.account, desk.settings.limits)
+            _open(tx, room, actor.account, seq)
+        return room_view(tx, actor.account, room.id)
+
+    return await desk.db.write(unit)
+
+
+async def decline(desk: Desk, actor: Actor, request: RoomRef) -> Done:
+    """Decline a request or an invitation; nobody else is told. Errors: `not_found`, `forbidden`."""
+
+    def unit(tx: Tx) -> Done:
+        room, mine, _ = locked(tx, request.room, actor.account)
+        check(verdict(Act.DECLINE, facts_of(room, mine, actor.account)))
+        if mine.state != MemberState.DECLINED:
+            put_members(tx, [mine._replace(state=MemberState.DECLINED)])
+            emit(tx, [standing_changed("room.left", actor.account, room.id, 0)])
+        return Done()
+
+    return await desk.db.write(unit)
+
+
+async def send_in_closed_dm(desk: Desk, item: SendItem) -> Sent:
+    """`room.send` where the DM is not open: it asks, answers, or opens. Errors as `room.send`."""
+    key = (SEND.name, item.request.nonce)
+
+    def unit(tx: Tx) -> Sent:
+        return once(
+            tx, item.account, key, item.request, lambda: _send_slowly(tx, desk.settings.limits, item), Sent
+        )
+
+    return await desk.db.write(unit)
+
+
+def _send_slowly(tx: Tx, limits: Limits, item: SendItem) -> Sent:
+    me = item.account
+    room, mine, seq = locked(tx, item.request.room, me)
+    other = other_of(room, me)
+    follows_me = bool(followers_among(tx, me, [other]))
+    check(_send_verdict(room, mine, me, followed_back=follows_me))
+    asks = False
+    entries: list[Entry] = []
+    if room.state != RoomState.OPEN:
+        asks = not _opens(room, mine, me, follows_me=follows_me)
+        if asks:
+            text = clean_short_text(item.text)
+            _check_request(tx, limits, text, item)
+            room = room._replace(state=RoomState.REQUEST, creator=me, requested_at=tx.now_ms())
+            update_room(tx, room)
+            theirs = member(tx, room.id, other)
+            if theirs is not None and theirs.state == MemberState.INSIDE:
+                # Both had drafted: whoever is asked stops hearing the room until the request is accepted.
+                entries.append(member_removed(room.id, other))
+                seq += 1
+            put_members(tx, [MemberRow(room.id, other, MemberState.REQUESTED, 0, 0, tx.now_ms())])
+        else:
+            check_room_limit(tx, me, limits)
+            _open(tx, room, me, seq)
+            seq = log.lock(tx, [room_channel(room.id)])[room_channel(room.id)]
+    targets = messages_by_id(tx, [item.request.reply_to]) if item.request.reply_to else {}
+    error = check_reply(item, mine, targets)
+    if error is not None:
+        raise error
+    message = message_row(tx, item, seq + 1, tx.new_id())
+    insert_messages(tx, [message])
+    entries.append(message_created(message))
+    if asks:
+        entries.append(standing_changed("room.requested", other, room.id, seq + 1, by=me))
+    emit(tx, entries)
+    return Sent(message=message.id, seq=message.seq, at=message.at)
+
+
+def _send_verdict(room: RoomRow, mine: MemberRow, me: str, *, followed_back: bool) -> str | None:
+    facts: Facts = facts_of(room, mine, me, followed_back=followed_back)
+    code = verdict(Act.SEND, facts)
+    if code == "forbidden":
+        raise Refusal(
+            "forbidden", "A message request carries one text; it waits for an answer.", reason="request_waits"
+        )
+    return code
+
+
+def _opens(room: RoomRow, mine: MemberRow | None, me: str, *, follows_me: bool) -> bool:
+    """True if acting in this DM opens it: the other follows, or has asked and is answered."""
+    asked = mine is not None and mine.state in (MemberState.REQUESTED, MemberState.DECLINED)
+    return follows_me or (asked and room.state == RoomState.REQUEST and room.creator != me)
+
+
+def _begin(tx: Tx, me: str, other: str, limits: Limits) -> RoomRow:
+    """A draft: nobody but its maker knows of it. Two who begin at once get the same room."""
+    check_room_limit(tx, me, limits)
+    room = RoomRow(
+        tx.new_id(), RoomKind.DM, RoomState.DRAFT, "", me, Reading.ALL, pair_of(me, other), tx.now_ms(), None
+    )
+    if insert_room(tx, room):
+        log.create_channel(tx, room_channel(room.id))
+    found = room_of_pair(tx, pair_of(me, other))
+    assert found is not None
+    return found
+
+
+def _open(tx: Tx, room: RoomRow, by: str, seq: int) -> None:
+    """From now on both are inside and hear the room; history is theirs from the first line."""
+    both = (by, other_of(room, by))
+    room = room._replace(state=RoomState.OPEN)
+    update_room(tx, room)
+    newly = []
+    for account in both:
+        standing = member(tx, room.id, account)
+        if standing is None or standing.state != MemberState.INSIDE:
+            read = standing.read_seq if standing else 0
+            put_members(tx, [_inside(tx, room.id, account, seq=read)])
+            newly.append(account)
+    entries: list[Entry] = [room_updated(room, by)]
+    entries += [standing_changed("room.joined", account, room.id, seq, by=by) for account in newly]
+    emit(tx, entries)
+
+
+def _inside(tx: Tx, room: str, account: str, *, seq: int) -> MemberRow:
+    return MemberRow(room, account, MemberState.INSIDE, 0, seq, tx.now_ms())
+
+
+def _check_request(tx: Tx, limits: Limits, text: str, item: SendItem) -> None:
+    if has_link(text):
+        raise Refusal("text_invalid", "A message request carries no links.", reason="request_link")
+    if count_requests_since(tx, item.account, tx.now_ms() - DAY_MS) >= limits.requests_per_day_max:
+        raise Refusal(
+            "rate_limited",
+            "No more message requests today.",
+            retry_ms=3_600_000,
+            limit=limits.requests_per_day_max,
+        )
+
+
+def locked(tx: Tx, room: str, account: str) -> tuple[RoomRow, MemberRow, int]:
+    """A room under its lock, and how the account stands to it. Raises `Refusal` (`not_found`)."""
+    seqs = log.lock(tx, [room_channel(room)])
+    found = room_by_id(tx, room)
+    mine = member(tx, room, account)
+    if found is None or mine is None:
+        raise Refusal("not_found")
+    return found, mine, seqs[room_channel(room)]
+
+
+def other_of(room: RoomRow, me: str) -> str:
+    """The other one of a DM."""
+    a, _, b = (room.pair or "").partition(":")
+    return b if a == me else a
+
+
+def check_room_limit(tx: Tx, account: str, limits: Limits) -> None:
+    """Raises `Refusal` (`full`) if an account may not be inside one room more."""
+    if count_rooms(tx, account) >= limits.rooms_per_account_max:
+        raise Refusal("full", "You are in as many rooms as one can be.", limit=limits.rooms_per_account_max)
+
+
+def check(code: str | None) -> None:
+    if code is not None:
+        raise Refusal(code)

@@ -1,0 +1,191 @@
+"""`room.send`: the hot write. Set-at-a-time: any number of messages with a fixed number of statements (HOUSE §3).
+
+Order inside the transaction: claim the nonces, lock the rooms' channels, read how the senders stand, judge each
+by the pure rule, write messages and entries. A DM that is not open yet gets `NotOpen` and takes the slow way through
+`channels.requests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from channels.entries import message_created, parcel_of
+from channels.once import check_same, digest_of
+from channels.rules.rooms import Act, Facts, verdict
+from realtime.errors import Refusal
+from realtime.ids import room_channel
+from realtime.models import MemberState, RoomKind, RoomState
+from realtime.requests import RoomSend, Sent
+from realtime.settings import Limits
+from realtime.text import TextLimit
+from storage import log, nonces
+from storage.database import Tx
+from storage.messages import insert_messages, messages_by_id
+from storage.nonces import NonceRow
+from storage.rooms import members_among
+from storage.rows import MemberRow, MessageRow, RoomRow
+
+
+class NotOpen(Exception):
+    """This DM is a draft or a request: sending there changes more than the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendItem:
+    """One message on its way into the batch; the text is clean."""
+
+    account: str
+    request: RoomSend
+    text: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it happen once."""
+        return self.account, self.request.nonce
+
+
+class SendBatch:
+    """`Batch` of `SendItem`s; an outcome is `Sent`, `Refusal` or `NotOpen`."""
+
+    name = "room.send"
+
+    def run(self, tx: Tx, items: Sequence[SendItem]) -> list[Sent | Exception]:
+        """See the module."""
+        unique: dict[tuple[str, str], SendItem] = {}
+        for item in items:
+            unique.setdefault(item.key, item)
+        outcomes, ids = _claim(tx, list(unique.values()))
+        fresh = [item for item in unique.values() if item.key not in outcomes]
+        if fresh:
+            _write(tx, fresh, ids, outcomes)
+            refused = [item.key for item in fresh if isinstance(outcomes[item.key], Exception)]
+            nonces.release(tx, refused)
+        return [_same(outcomes[item.key], item, unique[item.key]) for item in items]
+
+
+SEND = SendBatch()
+
+
+def text_limit(limits: Limits) -> TextLimit:
+    """How long a message may be."""
+    return TextLimit(limits.message_graphemes_max, limits.message_bytes_max)
+
+
+def message_row(tx: Tx, item: SendItem, seq: int, message: str) -> MessageRow:
+    """The row of a new message."""
+    request = item.request
+    at = tx.now_ms()
+    written = request.written_at if request.written_at and request.written_at < at else None
+    return MessageRow(
+        message, request.room, seq, item.account, at, item.text, request.reply_to, written, None, None, None
+    )
+
+
+def facts_of(
+    room: RoomRow, member: MemberRow | None, account: str, *, own: bool = False, followed_back: bool = False
+) -> Facts:
+    """Rows → the facts that the rule judges."""
+    return Facts(
+        RoomKind(room.kind),
+        RoomState(room.state),
+        MemberState(member.state) if member else None,
+        creator=room.creator == account,
+        own=own,
+        followed_back=followed_back,
+    )
+
+
+Outcomes = dict[tuple[str, str], Sent | Exception]
+
+
+def _claim(tx: Tx, items: list[SendItem]) -> tuple[Outcomes, dict[tuple[str, str], str]]:
+    """Claim all nonces; outcomes of those that were said before, and the ids the fresh ones will have."""
+    at = tx.now_ms()
+    ids = {item.key: tx.new_id() for item in items}
+    rows = [
+        NonceRow(item.account, item.request.nonce, SEND.name, digest_of(item.request), ids[item.key], at)
+        for item in items
+    ]
+    known = nonces.claim(tx, rows)
+    if not known:
+        return {}, ids
+    before = messages_by_id(
+        tx, [row.result for row in known.values() if row.result and row.operation == SEND.name]
+    )
+    outcomes: Outcomes = {}
+    for row in rows:
+        old = known.get((row.account, row.nonce))
+        if old is None:
+            continue
+        try:
+            check_same(old, row.operation, row.digest)
+            message = before.get(old.result or "")
+            if message is None:
+                raise Refusal("unavailable")
+            outcomes[row.account, row.nonce] = Sent(message=message.id, seq=message.seq, at=message.at)
+        except Refusal as refusal:
+            outcomes[row.account, row.nonce] = refusal
+    return outcomes, ids
+
+
+def _write(tx: Tx, items: list[SendItem], ids: dict[tuple[str, str], str], outcomes: Outcomes) -> None:
+    seqs = log.lock(tx, [room_channel(item.request.room) for item in items])
+    standings = members_among(tx, [(item.request.room, item.account) for item in items])
+    replied = [item.request.reply_to for item in items if item.request.reply_to]
+    targets = messages_by_id(tx, replied) if replied else {}
+    entries = []
+    messages = []
+    upcoming = dict(seqs)
+    for item in items:
+        room, member = standings.get((item.request.room, item.account), (None, None))
+        error = _judge(room, member, item, targets)
+        if error is not None:
+            outcomes[item.key] = error
+            continue
+        channel = room_channel(item.request.room)
+        upcoming[channel] += 1
+        message = message_row(tx, item, upcoming[channel], ids[item.key])
+        messages.append(message)
+        entries.append(message_created(message))
+        outcomes[item.key] = Sent(message=message.id, seq=message.seq, at=message.at)
+    if not messages:
+        return
+    insert_messages(tx, messages)
+    for row, entry in zip(log.write(tx, seqs, [entry.draft for entry in entries]), entries, strict=True):
+        assert entry.payload is not None
+        tx.parcels.append(parcel_of(row, entry.payload(row), tx.node))
+
+
+def _judge(
+    room: RoomRow | None, member: MemberRow | None, item: SendItem, targets: dict[str, MessageRow]
+) -> Exception | None:
+    if room is None or member is None:
+        return Refusal("not_found")
+    if room.state != RoomState.OPEN:
+        return NotOpen()
+    code = verdict(Act.SEND, facts_of(room, member, item.account))
+    if code is not None:
+        return Refusal(code)
+    return check_reply(item, member, targets)
+
+
+def check_reply(item: SendItem, member: MemberRow, targets: dict[str, MessageRow]) -> Refusal | None:
+    """A reply's target must be a line of the same room that the sender may see."""
+    if item.request.reply_to is None:
+        return None
+    target = targets.get(item.request.reply_to)
+    hidden = (
+        target is None
+        or target.room != item.request.room
+        or target.seq <= member.from_seq
+        or target.only_for not in (None, item.account)
+    )
+    return Refusal("not_found", "The line replied to is not here.", at="$.reply_to") if hidden else None
+
+
+def _same(outcome: Sent | Exception, item: SendItem, done: SendItem) -> Sent | Exception:
+    """Two items of one batch under one nonce: the second gets the first's answer, if it says the same."""
+    if item is not done and digest_of(item.request) != digest_of(done.request):
+        return Refusal("conflict", "This nonce was used with other content.", at="$.nonce")
+    return outcome

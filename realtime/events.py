@@ -1,0 +1,161 @@
+"""Events: what the server pushes, each declared once, and encoded once to bytes for all who may see it.
+
+`EVENTS` feeds `/asyncapi.json` and the reference. Payloads are built by the second floor; here they become
+frames (WIRE §2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import orjson
+
+from realtime.models import Message, Reading, RoomState, Shape
+
+
+class MessageCreated(Shape, frozen=True, kw_only=True):
+    """A line was said."""
+
+    message: Message
+
+
+class MessageDeleted(Shape, frozen=True, kw_only=True):
+    """A line is gone; `message_seq` is where it stood."""
+
+    message: str
+    message_seq: int
+
+
+class RoomUpdated(Shape, frozen=True, kw_only=True):
+    """The room's own row changed."""
+
+    room: str
+    state: RoomState
+    title: str
+    reading: Reading
+
+
+class InboxRoom(Shape, frozen=True, kw_only=True):
+    """A room's standing for this account changed; `seq` is the position it is heard from."""
+
+    room: str
+    seq: int
+    by: str | None = None
+
+
+class ReadMoved(Shape, frozen=True, kw_only=True):
+    """The own read position moved, on this or another device."""
+
+    room: str
+    read_seq: int
+    unread: int
+
+
+class Hello(Shape, frozen=True, kw_only=True):
+    """First frame of a connection. `limits` are those a client must respect."""
+
+    protocol: str
+    server_time: int
+    ping_ms: int
+    epoch: str
+    limits: dict[str, int]
+    emotext_version: int
+    reconnect_jitter_ms: int
+
+
+class Live(Shape, frozen=True, kw_only=True):
+    """Everything missed has been sent; what follows is live."""
+
+
+class Resync(Shape, frozen=True, kw_only=True):
+    """Reload this channel by page; pushes continue after `seq`."""
+
+    ch: str
+    seq: int
+    reason: str
+
+
+class Behind(Shape, frozen=True, kw_only=True):
+    """The channel pauses after `seq` until `channel.sync`."""
+
+    ch: str
+    seq: int
+
+
+class Reconnect(Shape, frozen=True, kw_only=True):
+    """The node drains: reconnect after so many milliseconds."""
+
+    after_ms: int
+
+
+class Ping(Shape, frozen=True, kw_only=True):
+    """Answer with `pong`; `t` is the server's time."""
+
+    t: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row: `kind` is durable (has a seq), ephemeral (kept nowhere) or control (about the connection)."""
+
+    name: str
+    kind: str
+    channel: str
+    payload: type[Shape]
+    summary: str
+
+
+_TABLE = (
+    Event("message.created", "durable", "room", MessageCreated, "A line was said."),
+    Event("message.deleted", "durable", "room", MessageDeleted, "A line was deleted."),
+    Event("room.updated", "durable", "room", RoomUpdated, "Title, setting or state changed."),
+    Event("room.joined", "durable", "inbox", InboxRoom, "One is inside a room from now on."),
+    Event("room.invited", "durable", "inbox", InboxRoom, "One is invited to a group."),
+    Event("room.requested", "durable", "inbox", InboxRoom, "A message request waits."),
+    Event("room.left", "durable", "inbox", InboxRoom, "One left, declined, or was taken out."),
+    Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
+    Event("hello", "control", "", Hello, "First frame of a connection."),
+    Event("live", "control", "", Live, "All that was missed has been sent."),
+    Event("resync", "control", "", Resync, "Reload a channel by page."),
+    Event("behind", "control", "", Behind, "A channel pauses until `channel.sync`."),
+    Event("reconnect", "control", "", Reconnect, "The node drains."),
+    Event("ping", "control", "", Ping, "Heartbeat, each 25 s."),
+)
+EVENTS = {event.name: event for event in _TABLE}
+
+
+def encode(value: object) -> bytes:
+    """Any wire value → JSON bytes, by the one encoder of the project."""
+    return orjson.dumps(value, default=msgspec.to_builtins)
+
+
+def durable_frame(channel: str, seq: int, kind: str, at: int, payload: Shape) -> bytes:
+    """A durable push of WIRE §2."""
+    return encode({"ch": channel, "seq": seq, "ev": kind, "at": at, "d": payload})
+
+
+def ephemeral_frame(channel: str, kind: str, at: int, payload: Shape) -> bytes:
+    """A push without `seq`, kept nowhere."""
+    return encode({"ch": channel, "ev": kind, "at": at, "d": payload})
+
+
+def control_frame(kind: str, payload: Shape) -> bytes:
+    """A push about the connection itself."""
+    return encode({"ev": kind, "d": payload})
+
+
+def skip_frame(channel: str, seq: int, upto: int) -> bytes:
+    """What one may not see from `seq` to `upto`: shared bytes, so that a skip proves nothing."""
+    return encode({"ch": channel, "seq": seq, "ev": "skip", "upto": upto})
+
+
+def reply_frame(request_id: int, result: object) -> bytes:
+    """`ok` to a request."""
+    return encode({"id": request_id, "ok": result})
+
+
+def error_frame(request_id: int | None, error: dict[str, Any]) -> bytes:
+    """An error to a request; `id` is null where the request had none or could not be read."""
+    return encode({"id": request_id, "error": error})

@@ -1,0 +1,231 @@
+"""The typed requests and results of all operations, by noun. Bounds stand in the types, so that both doors and
+the schemas say the same."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from realtime.models import AccountCard, Badges, ChannelPosition, Message, Reading, Room, RoomCard, Shape
+from realtime.operations import Request
+
+Id = Annotated[
+    str, Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$", description="an id: UUIDv7, Crockford base32")
+]
+Nonce = Annotated[
+    str, Meta(min_length=1, max_length=64, description="chosen by the client, new for each act")
+]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Millis = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Unix milliseconds")]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Token = Annotated[str, Meta(min_length=1, max_length=512)]
+Label = Annotated[str, Meta(max_length=64)]
+ChannelName = Annotated[str, Meta(max_length=64)]
+Text = Annotated[str, Meta(max_length=65_536)]
+AccountIds = Annotated[list[Id], Meta(max_length=150)]
+
+
+class Empty(Request, frozen=True, kw_only=True):
+    """A request without fields."""
+
+
+class Done(Shape, frozen=True, kw_only=True):
+    """Nothing to tell but that it is done."""
+
+
+class ClientInfo(Request, frozen=True, kw_only=True):
+    """What connects: shown to its owner in the list of sessions."""
+
+    name: Label
+    version: Label = ""
+
+
+class Connect(Request, frozen=True, kw_only=True):
+    """First frame of a connection: exactly one of `token` and `ticket`. `positions`: last seq seen per channel
+    (≤ 1,000), good only within `epoch`."""
+
+    client: ClientInfo
+    token: Token | None = None
+    ticket: Token | None = None
+    presence: Label = "online"
+    epoch: Label = ""
+    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=1_000)] = {}
+
+
+class Connected(Shape, frozen=True, kw_only=True):
+    """`channels` are heard from now on; positions that could not be continued say `recovered:false`."""
+
+    account: AccountCard
+    session: str
+    channels: list[ChannelPosition]
+    badges: Badges
+
+
+class Pong(Request, frozen=True, kw_only=True):
+    """Answer to the server's ping; `t` may echo its time."""
+
+    t: Millis | None = None
+
+
+class ClockRead(Request, frozen=True, kw_only=True):
+    """`t` is echoed, so that a client can tell the offset of its clock from the round trip."""
+
+    t: Millis = 0
+
+
+class Clock(Shape, frozen=True, kw_only=True):
+    """The client's `t` and the server's time, both Unix milliseconds."""
+
+    t: int
+    server_time: int
+
+
+class Ticket(Shape, frozen=True, kw_only=True):
+    """A ticket that `connect` takes once on a node until `expires_at`."""
+
+    ticket: str
+    expires_at: int
+
+
+class Positions(Request, frozen=True, kw_only=True):
+    """Positions to continue from, on a live socket (`epoch` as in `connect`)."""
+
+    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=1_000)]
+    epoch: Label = ""
+
+
+class Channels(Request, frozen=True, kw_only=True):
+    """Names of channels that are on screen."""
+
+    channels: Annotated[list[ChannelName], Meta(max_length=128)]
+
+
+class ChannelList(Shape, frozen=True, kw_only=True):
+    """Channels with the position they are heard from."""
+
+    channels: list[ChannelPosition]
+
+
+class AccountGet(Request, frozen=True, kw_only=True):
+    """By id or by handle; exactly one."""
+
+    account: Id | None = None
+    handle: Label | None = None
+
+
+class RoomCreate(Request, frozen=True, kw_only=True):
+    """A new group. Mutuals among `accounts` are inside at once, others are invited."""
+
+    title: Text
+    nonce: Nonce
+    accounts: AccountIds = []
+    reading: Reading = Reading.FROM_JOIN
+
+
+class RoomOpen(Request, frozen=True, kw_only=True):
+    """The DM with `account`: found, opened, or begun as a draft whose first text becomes a request."""
+
+    account: Id
+
+
+class RoomRef(Request, frozen=True, kw_only=True):
+    """One room."""
+
+    room: Id
+
+
+class RoomList(Request, frozen=True, kw_only=True):
+    """Pages of one's rooms, the newest talk first. `standing`: inside (default), requested or invited."""
+
+    standing: str = "inside"
+    after: Label | None = None
+    limit: Limit = 50
+
+
+class RoomPage(Shape, frozen=True, kw_only=True):
+    """`next` continues as `after`; null at the end."""
+
+    rooms: list[RoomCard]
+    next: str | None
+
+
+class RoomUpdate(Request, frozen=True, kw_only=True):
+    """Members may change the title of a group, its creator also how newcomers read."""
+
+    room: Id
+    nonce: Nonce
+    title: Text | None = None
+    reading: Reading | None = None
+
+
+class RoomAdd(Request, frozen=True, kw_only=True):
+    """Mutuals are inside at once; others get an invitation."""
+
+    room: Id
+    accounts: Annotated[list[Id], Meta(min_length=1, max_length=150)]
+    nonce: Nonce
+
+
+class Added(Shape, frozen=True, kw_only=True):
+    """Who is inside now, and who was asked."""
+
+    added: list[str]
+    invited: list[str]
+
+
+class RoomSend(Request, frozen=True, kw_only=True):
+    """A message of ≤ 2,000 graphemes. `written_at`: when it was written, if the client was offline then."""
+
+    room: Id
+    text: Text
+    nonce: Nonce
+    reply_to: Id | None = None
+    written_at: Millis | None = None
+
+
+class Sent(Shape, frozen=True, kw_only=True):
+    """The message's id, its position in the room's channel and its time."""
+
+    message: str
+    seq: int
+    at: int
+
+
+class RoomRead(Request, frozen=True, kw_only=True):
+    """Everything up to `seq` is read; positions only move forward and nobody else sees them."""
+
+    room: Id
+    seq: Seq
+
+
+class Read(Shape, frozen=True, kw_only=True):
+    """The position kept, and what is still unread after it."""
+
+    read_seq: int
+    unread: int
+
+
+class MessageList(Request, frozen=True, kw_only=True):
+    """A page of history: the newest, or those `before` / `after` a seq (not both)."""
+
+    room: Id
+    before: Seq | None = None
+    after: Seq | None = None
+    limit: Limit = 50
+
+
+class MessagePage(Shape, frozen=True, kw_only=True):
+    """Messages in the order of their seq; `more_*` say whether there are others on that side. `seq` is the
+    channel's newest entry at the time of reading: live pushes continue after it."""
+
+    messages: list[Message]
+    more_before: bool
+    more_after: bool
+    seq: int
+
+
+class MessageDelete(Request, frozen=True, kw_only=True):
+    """One's own message: everyone's copy goes."""
+
+    message: Id

@@ -1,0 +1,122 @@
+"""Text rules: what a person's words must look like before they are kept (FEATURES §2, §3, §6).
+
+Pure functions: text in, cleaned text out, or `Refusal` (`text_invalid`, `text_too_long`). The weights of the
+149.3 rule stand in one table here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import regex
+
+from realtime.errors import Refusal
+
+GRAPHEME_CODEPOINTS_MAX = 32
+SHORT_TEXT_LIMIT = 149.3
+SHORT_TEXT_BYTES_MAX = 4 * 1024
+GRAPHEME_WEIGHT = 1.0
+URL_WEIGHT_MAX = 23.0
+
+HANDLE = re.compile(r"[a-z0-9_]{1,20}\Z")
+URL = regex.compile(r"https?://[^\s<>\"'、。」』）\]]+")
+_GRAPHEME = regex.compile(r"\X")
+# Bidirectional controls and invisibles turn names and lines into something else than they are (FEATURES §2).
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_INVISIBLE = frozenset(
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u3164\ufeff\uffa0"
+)
+_KEPT_CONTROLS = frozenset("\n\t")
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimit:
+    """How much text a place takes: grapheme clusters and UTF-8 bytes."""
+
+    graphemes: int
+    size_bytes: int
+    lines: bool = True
+
+
+def graphemes(text: str) -> list[str]:
+    """Text → extended grapheme clusters (UAX #29)."""
+    return _GRAPHEME.findall(text)
+
+
+def clean_text(text: str, limit: TextLimit) -> str:
+    """A message's text: NFC, CRLF→LF, trailing space trimmed, bounded. Raises `Refusal`."""
+    cleaned = _normalise(text, lines=limit.lines)
+    if not _visible(cleaned):
+        raise Refusal("text_invalid", "The text is empty.")
+    size = len(cleaned.encode())
+    if size > limit.size_bytes:
+        raise Refusal("text_too_long", limit=limit.size_bytes, used=size, unit="bytes")
+    clusters = _checked_clusters(cleaned)
+    if len(clusters) > limit.graphemes:
+        raise Refusal("text_too_long", limit=limit.graphemes, used=len(clusters), unit="graphemes")
+    return cleaned
+
+
+def clean_name(text: str, limit: TextLimit) -> str:
+    """A display name or title: one line, no bidirectional controls, no invisibles, single spaces."""
+    bare = "".join(c for c in text if c not in _BIDI and c not in _INVISIBLE)
+    return clean_text(" ".join(bare.split()), limit)
+
+
+def clean_short_text(text: str) -> str:
+    """A short text under the 149.3 rule (FEATURES §3). Raises `Refusal` with `limit` and `used`."""
+    cleaned = _normalise(text, lines=True)
+    if not _visible(cleaned):
+        raise Refusal("text_invalid", "The text is empty.")
+    used = short_text_cost(cleaned)
+    if used > SHORT_TEXT_LIMIT or len(cleaned.encode()) > SHORT_TEXT_BYTES_MAX:
+        raise Refusal("text_too_long", limit=SHORT_TEXT_LIMIT, used=used, unit="graphemes")
+    return cleaned
+
+
+def short_text_cost(text: str) -> float:
+    """What a text costs under the 149.3 rule: 1.0 a grapheme cluster, a URL at most 23."""
+    cost = 0.0
+    position = 0
+    for match in URL.finditer(text):
+        cost += GRAPHEME_WEIGHT * len(_checked_clusters(text[position : match.start()]))
+        cost += min(URL_WEIGHT_MAX, GRAPHEME_WEIGHT * len(_checked_clusters(match.group())))
+        position = match.end()
+    return cost + GRAPHEME_WEIGHT * len(_checked_clusters(text[position:]))
+
+
+def has_link(text: str) -> bool:
+    """True if the text holds something a page would make a link of."""
+    return URL.search(text) is not None or "://" in text or "www." in text.lower()
+
+
+def clean_handle(text: str) -> str:
+    """A handle as kept: `[a-z0-9_]{1,20}` (FEATURES §2). Raises `Refusal` (`text_invalid`)."""
+    handle = unicodedata.normalize("NFKC", text).strip().removeprefix("@").lower()
+    if not HANDLE.match(handle):
+        raise Refusal("text_invalid", "A handle is 1 to 20 of a–z, 0–9 and _.", at="$.handle")
+    return handle
+
+
+def _normalise(text: str, *, lines: bool) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Refusal("text_invalid", "The text has a lone surrogate.") from None
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    kept = _KEPT_CONTROLS if lines else frozenset()
+    text = "".join(c for c in text if unicodedata.category(c) != "Cc" or c in kept)
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").rstrip()
+
+
+def _visible(text: str) -> bool:
+    return any(not c.isspace() and c not in _INVISIBLE and c not in _BIDI for c in text)
+
+
+def _checked_clusters(text: str) -> list[str]:
+    clusters = graphemes(text)
+    if any(len(cluster) > GRAPHEME_CODEPOINTS_MAX for cluster in clusters):
+        raise Refusal("text_invalid", "A character is stacked from too many marks.")
+    return clusters

@@ -1,0 +1,49 @@
+"""One timer wheel for all connections of a process, instead of a timer object each (HOUSE §4).
+
+The owner calls `advance(now)` every tick. An entry is (who, why): it costs one tuple and fires once.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Timed(Protocol):
+    """What a wheel can wake. A late or stale wake-up must be harmless: the woken looks at its own state."""
+
+    def on_timer(self, why: int) -> None:
+        """Called once, not before the delay has passed and at most one tick later."""
+
+
+class Wheel:
+    """A hashed wheel: `tick_s` is its grain; delays longer than one turn wait further rounds."""
+
+    __slots__ = ("_slots", "_started", "_tick", "tick_s")
+
+    def __init__(self, now: float, tick_s: float = 0.25, slots: int = 512) -> None:
+        self.tick_s = tick_s
+        self._slots: list[list[tuple[int, Timed, int]]] = [[] for _ in range(slots)]
+        self._started = now
+        self._tick = 0
+
+    def add(self, delay_s: float, who: Timed, why: int) -> None:
+        """Wake `who` with `why` after at least `delay_s` seconds."""
+        due = self._tick + 1 + max(0, int(delay_s / self.tick_s + 0.999999))
+        self._slots[due % len(self._slots)].append((due, who, why))
+
+    def advance(self, now: float) -> int:
+        """Fire everything due by `now` (monotonic seconds); returns how many fired. A stalled loop catches up."""
+        target = int((now - self._started) / self.tick_s)
+        fired = 0
+        while self._tick < target:
+            self._tick += 1
+            index = self._tick % len(self._slots)
+            entries = self._slots[index]
+            if not entries:
+                continue
+            self._slots[index] = [entry for entry in entries if entry[0] > self._tick]
+            for due, who, why in entries:
+                if due <= self._tick:
+                    who.on_timer(why)
+                    fired += 1
+        return fired

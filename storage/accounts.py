@@ -1,0 +1,128 @@
+"""Accounts, sessions, follows, and the few values that belong to the whole installation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from storage.database import Tx, first
+from storage.rows import AccountRow, SessionRow
+from storage.sets import one_of, values_of
+
+_ACCOUNT = "id, handle, name, state, created_at"
+
+
+def insert_account(tx: Tx, row: AccountRow) -> bool:
+    """Keep a new account. False if the handle is taken."""
+    added = tx.rows(
+        "insert into account (id, handle, name, state, created_at) values (:id, :handle, :name, :state, :at)"
+        " on conflict (handle) do nothing returning id",
+        id=row.id,
+        handle=row.handle,
+        name=row.name,
+        state=row.state,
+        at=row.created_at,
+    )
+    return bool(added)
+
+
+def account_by_id(tx: Tx, account: str) -> AccountRow | None:
+    """One account, whatever its state."""
+    row = first(tx.rows(f"select {_ACCOUNT} from account where id = :id", id=account))
+    return AccountRow(*row) if row else None
+
+
+def account_by_handle(tx: Tx, handle: str) -> AccountRow | None:
+    """One account, whatever its state."""
+    row = first(tx.rows(f"select {_ACCOUNT} from account where handle = :handle", handle=handle))
+    return AccountRow(*row) if row else None
+
+
+def accounts_by_id(tx: Tx, accounts: Iterable[str]) -> dict[str, AccountRow]:
+    """Those of the given ids that exist."""
+    rows = tx.rows(f"select {_ACCOUNT} from account where {one_of(tx, 'id')}", ids=values_of(tx, accounts))
+    return {row[0]: AccountRow(*row) for row in rows}
+
+
+def insert_session(tx: Tx, session: str, account: str, token_hash: str, label: str) -> None:
+    """Keep a session; only the token's hash is stored."""
+    tx.rows(
+        "insert into session (id, account, token_hash, label, created_at, used_at)"
+        " values (:id, :account, :hash, :label, :at, :at)",
+        id=session,
+        account=account,
+        hash=token_hash,
+        label=label,
+        at=tx.now_ms(),
+    )
+
+
+def session_by_hash(tx: Tx, token_hash: str) -> SessionRow | None:
+    """The session a token belongs to, with its account."""
+    return _session(tx, "s.token_hash = :key", token_hash)
+
+
+def session_by_id(tx: Tx, session: str) -> SessionRow | None:
+    """A session by id, with its account."""
+    return _session(tx, "s.id = :key", session)
+
+
+def _session(tx: Tx, condition: str, key: str) -> SessionRow | None:
+    row = first(
+        tx.rows(
+            "select s.id, s.account, a.handle, a.name, a.state, s.used_at, s.revoked_at"
+            f" from session s join account a on a.id = s.account where {condition}",
+            key=key,
+        )
+    )
+    return SessionRow(*row) if row else None
+
+
+def touch_session(tx: Tx, session: str, at_ms: int) -> None:
+    """Note that a session is in use, to the hour: its 90 days start again."""
+    tx.rows("update session set used_at = :at where id = :id and used_at < :at", id=session, at=at_ms)
+
+
+def add_follow(tx: Tx, follower: str, followee: str) -> None:
+    """`follower` follows `followee` from now on."""
+    tx.rows(
+        "insert into follow (follower, followee, at) values (:a, :b, :at) on conflict do nothing",
+        a=follower,
+        b=followee,
+        at=tx.now_ms(),
+    )
+
+
+def followed_among(tx: Tx, follower: str, accounts: Iterable[str]) -> set[str]:
+    """Those of `accounts` whom `follower` follows."""
+    rows = tx.rows(
+        f"select followee from follow where follower = :me and {one_of(tx, 'followee')}",
+        me=follower,
+        ids=values_of(tx, accounts),
+    )
+    return {row[0] for row in rows}
+
+
+def followers_among(tx: Tx, followee: str, accounts: Iterable[str]) -> set[str]:
+    """Those of `accounts` who follow `followee`."""
+    rows = tx.rows(
+        f"select follower from follow where followee = :me and {one_of(tx, 'follower')}",
+        me=followee,
+        ids=values_of(tx, accounts),
+    )
+    return {row[0] for row in rows}
+
+
+def meta(tx: Tx, name: str) -> str | None:
+    """A value of the installation."""
+    row = first(tx.rows("select value from meta where name = :name", name=name))
+    return str(row[0]) if row else None
+
+
+def keep_meta_once(tx: Tx, name: str, value: str) -> str:
+    """Keep a value if there is none yet; returns the one that stands, whoever of several nodes wrote it."""
+    tx.rows(
+        "insert into meta (name, value) values (:name, :value) on conflict do nothing", name=name, value=value
+    )
+    kept = meta(tx, name)
+    assert kept is not None
+    return kept

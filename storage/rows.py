@@ -1,0 +1,87 @@
+"""Rows as they are read: named, typed, immutable."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class AccountRow(NamedTuple):
+    """`state` is active (others come with moderation)."""
+
+    id: str
+    handle: str
+    name: str
+    state: str
+    created_at: int
+
+
+class SessionRow(NamedTuple):
+    """A login on one device, joined with the state of its account."""
+
+    id: str
+    account: str
+    handle: str
+    name: str
+    account_state: str
+    used_at: int
+    revoked_at: int | None
+
+
+class RoomRow(NamedTuple):
+    """`pair` is the two account ids of a DM, sorted and joined by a colon; null for a group."""
+
+    id: str
+    kind: str
+    state: str
+    title: str
+    creator: str
+    reading: str
+    pair: str | None
+    created_at: int
+    requested_at: int | None
+
+
+class MemberRow(NamedTuple):
+    """How an account stands to a room. Entries up to `from_seq` are not for this member."""
+
+    room: str
+    account: str
+    state: str
+    from_seq: int
+    read_seq: int
+    joined_at: int
+
+
+class MessageRow(NamedTuple):
+    """`system` is the JSON of a system line (then `body` is null); `only_for` limits who sees the line."""
+
+    id: str
+    room: str
+    seq: int
+    author: str
+    at: int
+    body: str | None
+    reply_to: str | None
+    written_at: int | None
+    system: str | None
+    only_for: str | None
+    deleted_at: int | None
+
+
+class LogRow(NamedTuple):
+    """One entry of a channel's log: kind and reference. `extra` is a little JSON of what no row remembers."""
+
+    channel: str
+    seq: int
+    kind: str
+    ref: str
+    audience: str
+    author: str
+    target: str
+    at: int
+    extra: str
+
+
+def pair_of(a: str, b: str) -> str:
+    """Two account ids → the key of their DM, the same in either order."""
+    return f"{min(a, b)}:{max(a, b)}"
