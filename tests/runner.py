@@ -114,12 +114,14 @@ def verdict(status: int, tally: Tally, *, strict: bool) -> list[str]:
     return faults
 
 
-def from_root(argument: str, here: Path) -> str:
-    """A path as given in the caller's directory, made good for the checkout's root; anything else as it is."""
-    path, mark, node = argument.partition("::")
-    if not argument.startswith("-") and (here / path).exists():
-        return str((here / path).resolve()) + mark + node
-    return argument
+def from_root(arguments: Sequence[str], here: Path) -> list[str]:
+    """The arguments with paths of the caller's directory made good for the checkout's root."""
+    moved = []
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        path, mark, node = argument.partition("::")
+        is_path = not argument.startswith("-") and before not in ("-k", "-m") and (here / path).exists()
+        moved.append(str((here / path).resolve()) + mark + node if is_path else argument)
+    return moved
 
 
 def is_strict(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
@@ -138,12 +140,12 @@ def main(arguments: Sequence[str]) -> int:
     strict = is_strict(arguments, os.environ)
     if strict:
         os.environ["TSUDOI_TEST_STRICT"] = "1"
-    wanted = [from_root(argument, here) for argument in arguments if argument != "--strict"]
+    wanted = [argument for argument in arguments if argument != "--strict"]
     faults = [f"{name} failed" for name in run_lint(subprocess.call)] if wanted in ([], ["lint"]) else []
     tally = None
     if wanted != ["lint"]:
         tally = Tally()
-        status = run_tests(wanted or ["-n", str(cores()), "--dist", "worksteal"], tally)
+        status = run_tests(from_root(wanted, here) or ["-n", str(cores()), "--dist", "worksteal"], tally)
         faults += verdict(status, tally, strict=strict)
     print("\n".join(summary(tally, faults, time.monotonic() - began)))
     return 1 if faults else 0
