@@ -29,6 +29,7 @@ TOOLS = (
     "sed",
     "sleep",
     "tr",
+    "true",
 )
 
 # Tells how it was called and what it was given to work with.
