@@ -71,6 +71,11 @@ def test_a_right_run_ends_with_its_counts_alone(tmp_path: Path) -> None:
     assert (status, lines[-1], len(lines)) == (0, "1 passed, 0 failed, 0 skipped", 2)
 
 
+def test_the_projects_own_tests_can_be_chosen() -> None:
+    status, lines = run("tests/test_house.py", "-k", "sizes or docstring")
+    assert (status, lines[-1]) == (0, "3 passed, 0 failed, 0 skipped")
+
+
 @pytest.mark.parametrize(("arguments", "env"), [(("--strict",), {}), ((), {"CI": "true"})])
 def test_a_strict_run_takes_no_skips(tmp_path: Path, arguments: tuple[str, ...], env: dict[str, str]) -> None:
     (tmp_path / "test_it.py").write_text(
