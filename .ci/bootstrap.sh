@@ -88,6 +88,8 @@ print("fit" if able else "pip")
 
 # Builds the environment in place (its scripts hold its path) and believes in it only at the end.
 set_up() {
+    # The stamp goes first: half an environment must not look like a whole one.
+    rm -f "$environment/.stamp"
     rm -rf "$environment" || fail 1 "cannot replace $environment"
     "$python" -m venv --without-pip "$environment" || fail 1 "cannot make $environment with $python"
     if ! (only_our_pip_settings && install_packages); then
