@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from realtime.models import AccountCard, Badges, ChannelPosition, Message, Reading, Room, RoomCard, Shape
+from realtime.models import AccountCard, Badges, ChannelPosition, Message, Reading, RoomCard, Shape
 from realtime.operations import Request
 
 Id = Annotated[
@@ -50,7 +50,7 @@ class Connect(Request, frozen=True, kw_only=True):
     ticket: Token | None = None
     presence: Label = "online"
     epoch: Label = ""
-    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=1_000)] = {}
+    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=1_000)] = field(default_factory=dict)
 
 
 class Connected(Shape, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class RoomCreate(Request, frozen=True, kw_only=True):
 
     title: Text
     nonce: Nonce
-    accounts: AccountIds = []
+    accounts: AccountIds = field(default_factory=list)
     reading: Reading = Reading.FROM_JOIN
 
 

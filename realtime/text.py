@@ -42,7 +42,8 @@ class TextLimit:
 
 def graphemes(text: str) -> list[str]:
     """Text → extended grapheme clusters (UAX #29)."""
-    return _GRAPHEME.findall(text)
+    found: list[str] = _GRAPHEME.findall(text)
+    return found
 
 
 def clean_text(text: str, limit: TextLimit) -> str:

@@ -92,8 +92,7 @@ class Lane:
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
-            while thread.is_alive():
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(thread.join)
         await asyncio.sleep(0)
 
     def _work(self, worker: Callable[[], Callable[[list[Job]], Outcome]]) -> None:

@@ -103,9 +103,7 @@ def read(tx: Tx, stretches: Sequence[tuple[str, int, int]], limit: int) -> list[
 
 def tops(tx: Tx, channels: Iterable[str]) -> dict[str, int]:
     """The newest seq of each channel."""
-    return dict(
-        tx.rows(f"select id, seq from channel where {one_of(tx, 'id')}", ids=values_of(tx, channels))
-    )
+    return dict(tx.rows(f"select id, seq from channel where {one_of(tx, 'id')}", ids=values_of(tx, channels)))
 
 
 def tail(tx: Tx, after_n: int, overlap_ms: int) -> tuple[int, dict[str, int]]:

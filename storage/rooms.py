@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from storage.database import Row, Tx, first
 from storage.rows import AccountRow, MemberRow, RoomRow
-from storage.sets import insert, one_of, table_of, values_of
+from storage.sets import one_of, table_of, values_of
 
 _ROOM = "r.id, r.kind, r.state, r.title, r.creator, r.reading, r.pair, r.created_at, r.requested_at"
 _MEMBER = "m.room, m.account, m.state, m.from_seq, m.read_seq, m.joined_at"
