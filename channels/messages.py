@@ -14,7 +14,7 @@ from realtime.requests import Done, MessageDelete, MessageList, MessagePage, Rea
 from realtime.text import clean_text
 from storage import log
 from storage.database import Tx
-from storage.messages import mark_deleted, messages_by_id, page
+from storage.messages import Window, mark_deleted, messages_by_id, page
 from storage.rooms import card, member, move_read, room_by_id
 
 SEQ_END = 2**53
@@ -44,7 +44,7 @@ async def list_messages(desk: Desk, actor: Actor, request: MessageList) -> Messa
         low = max(mine.from_seq, request.after or 0)
         high = SEQ_END if request.before is None else request.before
         newest = request.after is None
-        found = page(tx, room.id, actor.account, (low, high), newest=newest, limit=request.limit + 1)
+        found = page(tx, room.id, actor.account, Window(low, high, newest, request.limit + 1))
         more = len(found) > request.limit
         if more:
             found = found[1:] if newest else found[:-1]

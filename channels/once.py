@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,14 +28,20 @@ def check_same(known: NonceRow, operation: str, digest: str) -> None:
         raise Refusal("conflict", "This nonce was used with other content.", at="$.nonce")
 
 
-def once(
-    tx: Tx, account: str, key: tuple[str, str], request: Request, work: Callable[[], R], result: type[R]
-) -> R:
-    """Run `work` under `key` = (operation, nonce), or return the answer it gave the first time.
+class Key(NamedTuple):
+    """What makes an act the same act."""
+
+    account: str
+    operation: str
+    nonce: str
+
+
+def once(tx: Tx, key: Key, request: Request, work: Callable[[], R], result: type[R]) -> R:
+    """Run `work` under `key`, or return the answer it gave the first time.
 
     A refusal raised by `work` rolls the claim back with everything else.
     """
-    operation, nonce = key
+    account, operation, nonce = key
     digest = digest_of(request)
     row = NonceRow(account, nonce, operation, digest, None, tx.now_ms())
     known = nonces.claim(tx, [row]).get((account, nonce))

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from channels.desk import Actor, Desk
 from channels.entries import Entry, emit, member_removed, message_created, room_updated, standing_changed
-from channels.once import once
 from channels.rules.rooms import Act, Facts, verdict
-from channels.send import SEND, SendItem, check_reply, facts_of, message_row
+from channels.send import SendItem, check_reply, claim, facts_of, message_row
 from channels.views import room_view
 from realtime.errors import Refusal
 from realtime.ids import room_channel
@@ -93,17 +92,18 @@ async def decline(desk: Desk, actor: Actor, request: RoomRef) -> Done:
 
 async def send_in_closed_dm(desk: Desk, item: SendItem) -> Sent:
     """`room.send` where the DM is not open: it asks, answers, or opens. Errors as `room.send`."""
-    key = (SEND.name, item.request.nonce)
 
     def unit(tx: Tx) -> Sent:
-        return once(
-            tx, item.account, key, item.request, lambda: _send_slowly(tx, desk.settings.limits, item), Sent
-        )
+        said, ids = claim(tx, [item])
+        outcome = said.get(item.key)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome or _send_slowly(tx, desk.settings.limits, item, ids[item.key])
 
     return await desk.db.write(unit)
 
 
-def _send_slowly(tx: Tx, limits: Limits, item: SendItem) -> Sent:
+def _send_slowly(tx: Tx, limits: Limits, item: SendItem, new_id: str) -> Sent:
     me = item.account
     room, mine, seq = locked(tx, item.request.room, me)
     other = other_of(room, me)
@@ -132,7 +132,7 @@ def _send_slowly(tx: Tx, limits: Limits, item: SendItem) -> Sent:
     error = check_reply(item, mine, targets)
     if error is not None:
         raise error
-    message = message_row(tx, item, seq + 1, tx.new_id())
+    message = message_row(tx, item, seq + 1, new_id)
     insert_messages(tx, [message])
     entries.append(message_created(message))
     if asks:

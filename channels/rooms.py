@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import orjson
+from typing import NamedTuple
 
 from channels.desk import Actor, Desk
 from channels.entries import (
@@ -15,7 +14,7 @@ from channels.entries import (
     room_updated,
     standing_changed,
 )
-from channels.once import once
+from channels.once import Key, once
 from channels.requests import check, check_room_limit, locked
 from channels.rules.rooms import Act, verdict
 from channels.send import facts_of
@@ -46,6 +45,13 @@ from storage.rows import MemberRow, MessageRow, RoomRow
 TITLE_BYTES_MAX = 1_024
 
 
+class Newcomers(NamedTuple):
+    """Whom a member adds at once (mutuals), and whom only invites."""
+
+    added: list[str]
+    invited: list[str]
+
+
 async def create(desk: Desk, actor: Actor, request: RoomCreate) -> Room:
     """Found a group. Errors: `not_found`, `text_*`, `full`, `conflict`."""
     limits = desk.settings.limits
@@ -60,16 +66,16 @@ async def create(desk: Desk, actor: Actor, request: RoomCreate) -> Room:
         insert_room(tx, room)
         log.create_channel(tx, room_channel(room.id))
         put_members(tx, [MemberRow(room.id, me, MemberState.INSIDE, 0, 0, tx.now_ms())])
-        entries = [line(tx, room.id, me, SystemLine(what="created", title=title), seq=1)]
+        entries = [line(tx, room, me, SystemLine(what="created", title=title), 1)]
         entries.append(standing_changed("room.joined", me, room.id, 0, by=me))
-        added, invited = _newcomers(tx, me, request.accounts, [])
-        _check_seats(1, added, limits)
-        entries += _let_in(tx, room, me, added, invited, seq=1)
+        new = _newcomers(tx, me, request.accounts, [])
+        _check_seats(1, new.added, limits)
+        entries += _let_in(tx, room, me, new, 1)
         emit(tx, entries)
         return room_view(tx, me, room.id)
 
-    key = ("room.create", request.nonce)
-    return await desk.db.write(lambda tx: once(tx, actor.account, key, request, lambda: work(tx), Room))
+    key = Key(actor.account, "room.create", request.nonce)
+    return await desk.db.write(lambda tx: once(tx, key, request, lambda: work(tx), Room))
 
 
 async def get(desk: Desk, actor: Actor, request: RoomRef) -> Room:
@@ -121,12 +127,12 @@ async def update(desk: Desk, actor: Actor, request: RoomUpdate) -> Room:
             entries.append(room_updated(changed, me))
             if changed.title != room.title:
                 renamed = SystemLine(what="renamed", title=changed.title)
-                entries.append(line(tx, room.id, me, renamed, seq=seq + 2))
+                entries.append(line(tx, room, me, renamed, seq + 2))
             emit(tx, entries)
         return room_view(tx, me, room.id)
 
-    key = ("room.update", request.nonce)
-    return await desk.db.write(lambda tx: once(tx, actor.account, key, request, lambda: work(tx), Room))
+    key = Key(actor.account, "room.update", request.nonce)
+    return await desk.db.write(lambda tx: once(tx, key, request, lambda: work(tx), Room))
 
 
 async def add(desk: Desk, actor: Actor, request: RoomAdd) -> Added:
@@ -137,15 +143,15 @@ async def add(desk: Desk, actor: Actor, request: RoomAdd) -> Added:
         room, mine, seq = locked(tx, request.room, me)
         check(verdict(Act.ADD, facts_of(room, mine, me)))
         inside = [account.id for _, account in members_of(tx, room.id, [MemberState.INSIDE])]
-        added, invited = _newcomers(tx, me, request.accounts, inside)
-        _check_seats(len(inside), added, desk.settings.limits)
-        entries = _let_in(tx, room, me, added, invited, seq=seq)
+        new = _newcomers(tx, me, request.accounts, inside)
+        _check_seats(len(inside), new.added, desk.settings.limits)
+        entries = _let_in(tx, room, me, new, seq)
         if entries:
             emit(tx, entries)
-        return Added(added=added, invited=invited)
+        return Added(added=new.added, invited=new.invited)
 
-    key = ("room.add", request.nonce)
-    return await desk.db.write(lambda tx: once(tx, actor.account, key, request, lambda: work(tx), Added))
+    key = Key(actor.account, "room.add", request.nonce)
+    return await desk.db.write(lambda tx: once(tx, key, request, lambda: work(tx), Added))
 
 
 async def join(desk: Desk, actor: Actor, request: RoomRef) -> Room:
@@ -160,7 +166,7 @@ async def join(desk: Desk, actor: Actor, request: RoomRef) -> Room:
             inside = members_of(tx, room.id, [MemberState.INSIDE])
             _check_seats(len(inside), [me], desk.settings.limits)
             put_members(tx, [_newcomer(tx, room, me, seq)])
-            told = line(tx, room.id, me, SystemLine(what="joined", accounts=[me]), seq=seq + 1)
+            told = line(tx, room, me, SystemLine(what="joined", accounts=[me]), seq + 1)
             emit(tx, [told, standing_changed("room.joined", me, room.id, seq, by=me)])
         return room_view(tx, me, room.id)
 
@@ -183,7 +189,7 @@ async def leave(desk: Desk, actor: Actor, request: RoomRef) -> Done:
             update_room(tx, room)
         if heirs:
             left = SystemLine(what="left", accounts=[me])
-            entries.append(line(tx, room.id, me, left, seq=seq + 2, only_for=room.creator))
+            entries.append(line(tx, room, me, left, seq + 2))
         entries.append(standing_changed("room.left", me, room.id, 0, by=me))
         emit(tx, entries)
         return Done()
@@ -196,15 +202,17 @@ def clean_title(title: str, limits: Limits) -> str:
     return clean_name(title, TextLimit(limits.title_graphemes_max, TITLE_BYTES_MAX, lines=False))
 
 
-def line(tx: Tx, room: str, by: str, told: SystemLine, *, seq: int, only_for: str | None = None) -> Entry:
-    """Keep a system line, which becomes the room's entry number `seq`; returns the entry to emit."""
-    system = orjson.dumps(orjson.loads(encode(told))).decode()
-    row = MessageRow(tx.new_id(), room, seq, by, tx.now_ms(), None, None, None, system, only_for, None)
+def line(tx: Tx, room: RoomRow, by: str, told: SystemLine, seq: int) -> Entry:
+    """Keep a system line, which becomes the room's entry number `seq`; returns the entry to emit. That someone left
+    is told to the room's creator alone."""
+    only_for = room.creator if told.what == "left" else None
+    system = encode(told).decode()
+    row = MessageRow(tx.new_id(), room.id, seq, by, tx.now_ms(), None, None, None, system, only_for, None)
     insert_messages(tx, [row])
     return message_created(row)
 
 
-def _newcomers(tx: Tx, me: str, wanted: Sequence[str], inside: Sequence[str]) -> tuple[list[str], list[str]]:
+def _newcomers(tx: Tx, me: str, wanted: Sequence[str], inside: Sequence[str]) -> Newcomers:
     """Whom a member may add at once (mutuals), and whom only invite. Raises `Refusal` (`not_found`)."""
     asked = [account for account in dict.fromkeys(wanted) if account not in inside and account != me]
     known = accounts_by_id(tx, asked)
@@ -212,7 +220,7 @@ def _newcomers(tx: Tx, me: str, wanted: Sequence[str], inside: Sequence[str]) ->
     if missing:
         raise Refusal("not_found", "No such account.", accounts=missing)
     mutual = followed_among(tx, me, asked) & followers_among(tx, me, asked)
-    return [a for a in asked if a in mutual], [a for a in asked if a not in mutual]
+    return Newcomers([a for a in asked if a in mutual], [a for a in asked if a not in mutual])
 
 
 def _check_seats(inside: int, added: Sequence[str], limits: Limits) -> None:
@@ -225,16 +233,16 @@ def _newcomer(tx: Tx, room: RoomRow, account: str, seq: int) -> MemberRow:
     return MemberRow(room.id, account, MemberState.INSIDE, start, seq, tx.now_ms())
 
 
-def _let_in(
-    tx: Tx, room: RoomRow, by: str, added: Sequence[str], invited: Sequence[str], *, seq: int
-) -> list[Entry]:
+def _let_in(tx: Tx, room: RoomRow, by: str, new: Newcomers, seq: int) -> list[Entry]:
     """Membership rows for newcomers, and the entries that tell of them; `seq` is the room's newest."""
-    rows = [_newcomer(tx, room, account, seq) for account in added]
-    rows += [MemberRow(room.id, account, MemberState.INVITED, seq, seq, tx.now_ms()) for account in invited]
+    rows = [_newcomer(tx, room, account, seq) for account in new.added]
+    rows += [
+        MemberRow(room.id, account, MemberState.INVITED, seq, seq, tx.now_ms()) for account in new.invited
+    ]
     put_members(tx, rows)
     entries = []
-    if added:
-        entries.append(line(tx, room.id, by, SystemLine(what="added", accounts=list(added)), seq=seq + 1))
-    entries += [standing_changed("room.joined", account, room.id, seq, by=by) for account in added]
-    entries += [standing_changed("room.invited", account, room.id, 0, by=by) for account in invited]
+    if new.added:
+        entries.append(line(tx, room, by, SystemLine(what="added", accounts=new.added), seq + 1))
+    entries += [standing_changed("room.joined", account, room.id, seq, by=by) for account in new.added]
+    entries += [standing_changed("room.invited", account, room.id, 0, by=by) for account in new.invited]
     return entries

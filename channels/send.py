@@ -55,7 +55,7 @@ class SendBatch:
         unique: dict[tuple[str, str], SendItem] = {}
         for item in items:
             unique.setdefault(item.key, item)
-        outcomes, ids = _claim(tx, list(unique.values()))
+        outcomes, ids = claim(tx, list(unique.values()))
         fresh = [item for item in unique.values() if item.key not in outcomes]
         if fresh:
             _write(tx, fresh, ids, outcomes)
@@ -99,7 +99,7 @@ def facts_of(
 Outcomes = dict[tuple[str, str], Sent | Exception]
 
 
-def _claim(tx: Tx, items: list[SendItem]) -> tuple[Outcomes, dict[tuple[str, str], str]]:
+def claim(tx: Tx, items: list[SendItem]) -> tuple[Outcomes, dict[tuple[str, str], str]]:
     """Claim all nonces; outcomes of those that were said before, and the ids the fresh ones will have."""
     at = tx.now_ms()
     ids = {item.key: tx.new_id() for item in items}

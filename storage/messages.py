@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from storage.database import Tx
 from storage.rows import MessageRow
@@ -35,23 +36,28 @@ def messages_by_id(tx: Tx, ids: Iterable[str]) -> dict[str, MessageRow]:
     return {row[0]: MessageRow(*row) for row in rows}
 
 
-def page(
-    tx: Tx, room: str, viewer: str, window: tuple[int, int], *, newest: bool, limit: int
-) -> list[MessageRow]:
-    """Up to `limit` messages with low < seq < high that `viewer` may see: the newest of them, or the oldest.
-    Always ascending."""
-    low, high = window
+class Window(NamedTuple):
+    """Part of a room's history: low < seq < high, at most `limit` lines, the newest of them or the oldest."""
+
+    low: int
+    high: int
+    newest: bool
+    limit: int
+
+
+def page(tx: Tx, room: str, viewer: str, window: Window) -> list[MessageRow]:
+    """The lines of a window that `viewer` may see, always ascending."""
     rows = tx.rows(
         f"select {_NAMES} from message where room = :room and seq > :low and seq < :high"
-        f" and (only_for is null or only_for = :viewer) order by seq {'desc' if newest else 'asc'} limit :most",
+        f" and (only_for is null or only_for = :viewer) order by seq {'desc' if window.newest else 'asc'} limit :most",
         room=room,
         viewer=viewer,
-        low=low,
-        high=high,
-        most=limit,
+        low=window.low,
+        high=window.high,
+        most=window.limit,
     )
     found = [MessageRow(*row) for row in rows]
-    return found[::-1] if newest else found
+    return found[::-1] if window.newest else found
 
 
 def mark_deleted(tx: Tx, message: str) -> None:
