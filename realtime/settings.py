@@ -160,7 +160,9 @@ def _read(cls: type, env: Mapping[str, str], names: Mapping[str, str]) -> dict[s
 def _parse(variable: str, kind: Any, raw: str) -> Any:
     try:
         if kind is bool:
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[raw.lower()]
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                raw.lower()
+            ]
         if kind is int or kind is float:
             number = kind(raw)
             if not 0 <= number < 1e15:

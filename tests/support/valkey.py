@@ -145,7 +145,9 @@ class Shared:
 
 def command(url: str, *words: Any) -> Any:
     """Run one command from outside the code under test, never retried."""
-    client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+    client = redis.Redis.from_url(
+        url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+    )
     try:
         return client.execute_command(*words)
     finally:
