@@ -12,6 +12,7 @@ from realtime.parcels import Audience, Parcel
 from storage.courier import Courier, CourierConfig
 from storage.courier_memory import MemoryBus, MemoryCourier
 from storage.courier_redis import RedisCourier
+from tests.support.waiting import until, until_async
 
 
 def entry(channel: str, seq: int, origin: str = "a", frame: bytes = b"{}") -> Parcel:
@@ -37,6 +38,18 @@ class Node:
 
     def seqs(self, channel: str) -> list[int]:
         return [parcel.seq for parcel in self.heard if parcel.channel == channel]
+
+    async def hears(self, channel: str, seq: int) -> None:
+        """Wait until the newest heard of a channel is `seq`."""
+        await until(lambda: self.seqs(channel)[-1:] == [seq], f"{channel} heard up to {seq}")
+
+    async def ends_at(self, channel: str, seq: int) -> None:
+        """Wait until the hot log, read from here, ends a channel at `seq`."""
+
+        async def ended() -> bool:
+            return await self.courier.tail(channel, seq, 1) == []
+
+        await until_async(ended, f"{channel} logged up to {seq}")
 
 
 class Cluster:

@@ -11,7 +11,7 @@ from realtime.parcels import Audience, Parcel
 from realtime.settings import Settings
 from storage.courier import CourierConfig, CourierState
 from tests.storage.couriers import Cluster, Node, entry
-from tests.support.waiting import until, until_async
+from tests.support.waiting import until
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -28,15 +28,6 @@ async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
 @pytest.fixture
 async def pair(cluster: Cluster) -> tuple[Node, Node]:
     return await cluster.open("a"), await cluster.open("b")
-
-
-async def logged(node: Node, channel: str, last_seq: int) -> None:
-    """Wait until the hot log holds a channel up to `last_seq`."""
-    await until_async(lambda: _ends_at(node, channel, last_seq), f"{channel} logged up to {last_seq}")
-
-
-async def _ends_at(node: Node, channel: str, last_seq: int) -> bool:
-    return await node.courier.tail(channel, last_seq, 1) == []
 
 
 async def test_a_parcel_arrives_whole(pair: tuple[Node, Node]) -> None:
@@ -87,7 +78,7 @@ async def test_the_hot_log_keeps_the_durable_only(pair: tuple[Node, Node]) -> No
     sent = [entry("room:1", seq) for seq in (1, 2, 0, 3, 0)]
     for parcel in sent:
         a.courier.publish(parcel)
-    await logged(b, "room:1", 3)
+    await b.ends_at("room:1", 3)
     for node in pair:
         assert await node.courier.tail("room:1", 0, 100) == [sent[0], sent[1], sent[3]]
 
@@ -97,7 +88,7 @@ async def test_tail_gives_what_follows_up_to_the_limit(pair: tuple[Node, Node]) 
     for seq in range(1, 31):
         a.courier.publish(entry("room:1", seq))
         a.courier.publish(entry("room:2", seq + 100))
-    await logged(b, "room:1", 30)
+    await b.ends_at("room:1", 30)
     assert _seqs(await b.courier.tail("room:1", 20, 100)) == list(range(21, 31))
     assert _seqs(await b.courier.tail("room:1", 0, 5)) == [1, 2, 3, 4, 5]
     assert _seqs(await b.courier.tail("room:1", 24, 1)) == [25]
@@ -109,7 +100,7 @@ async def test_tail_vouches_for_nothing_it_has_not_seen(pair: tuple[Node, Node])
     assert await b.courier.tail("room:1", 0, 100) is None
     for seq in (5, 6, 8, 9):
         a.courier.publish(entry("room:1", seq))
-    await logged(b, "room:1", 9)
+    await b.ends_at("room:1", 9)
     assert _seqs(await b.courier.tail("room:1", 8, 100)) == [9]
     assert _seqs(await b.courier.tail("room:1", 4, 2)) == [5, 6]
     assert await b.courier.tail("room:1", 4, 3) is None, "7 is missing"
@@ -124,7 +115,7 @@ async def test_tail_orders_what_came_out_of_order(pair: tuple[Node, Node]) -> No
     a, b = pair
     for seq in (1, 3, 2, 4):
         a.courier.publish(entry("room:1", seq))
-    await logged(b, "room:1", 4)
+    await b.ends_at("room:1", 4)
     assert _seqs(await b.courier.tail("room:1", 0, 100)) == [1, 2, 3, 4]
     assert await b.courier.tail("room:1", 2, 100) in (None, [entry("room:1", 3), entry("room:1", 4)])
 
@@ -133,10 +124,10 @@ async def test_tail_ends_where_the_log_was_trimmed(pair: tuple[Node, Node]) -> N
     a, b = pair
     a.courier.publish(entry("room:1", 1))
     a.courier.publish(entry("room:1", 2))
-    await logged(b, "room:1", 2)
+    await b.ends_at("room:1", 2)
     for seq in range(3, 3001):
         a.courier.publish(entry("room:1", seq))
-    await logged(b, "room:1", 3000)
+    await b.ends_at("room:1", 3000)
     assert await b.courier.tail("room:1", 1, 100) is None
     assert _seqs(await b.courier.tail("room:1", 2950, 100)) == list(range(2951, 3001))
 
@@ -184,7 +175,7 @@ async def test_a_listener_that_fails_does_not_deafen_the_node(cluster: Cluster) 
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     for seq in (1, 2):
         a.courier.publish(entry("room:1", seq))
-        await until(lambda seq=seq: b.seqs("room:1")[-1:] == [seq])
+        await b.hears("room:1", seq)
     assert b.courier.counters.received == 2
 
 

@@ -149,7 +149,7 @@ def command(url: str, *words: Any) -> Any:
         url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
     )
     try:
-        return client.execute_command(*words)
+        return client.execute_command(*words)  # type: ignore[no-untyped-call]  # the library leaves it untyped
     finally:
         client.close()
 
