@@ -98,6 +98,7 @@ class Line:
             protocol=2,
         )
         self._connection: AbstractConnection | None = None
+        self._transport: asyncio.WriteTransport | None = None
 
     async def open(self) -> None:
         """Connect and log in within the deadline. Raises one of `TROUBLE`."""
@@ -105,6 +106,9 @@ class Line:
         self._connection = self._factory.make_connection()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         async with asyncio.timeout(self._timeout_s):
             await self._connection.connect()
+        # The library offers only the polite close, and does that one itself when a send is cut short.
+        writer = getattr(self._connection, "_writer", None)
+        self._transport = writer.transport if writer is not None else None
 
     async def send(self, *commands: Sequence[str | bytes | int]) -> None:
         """Write commands in one go; waits while the socket is full, so the caller sets a deadline."""
@@ -124,13 +128,11 @@ class Line:
         """Drop the connection at once, unsent bytes and all; never waits. A polite close would wait for a
         frozen server to take them, and keep the socket until it does."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        # The library offers only the polite close, hence the look at its writer.
-        writer = getattr(connection, "_writer", None)
-        if writer is not None:
-            writer.transport.abort()
-        await connection.disconnect(nowait=True)
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        if connection is not None:
+            await connection.disconnect(nowait=True)
 
     @property
     def _open_connection(self) -> AbstractConnection:

