@@ -1,0 +1,155 @@
+"""The courier inside one process: the embedded profile's only courier, and the wire of simulated clusters.
+
+Owns the hot log that stands for Redis. Any number of `MemoryCourier`s may share one `MemoryBus`; each is a
+node. What always holds: delivery is never inside `publish` but on a later turn of the loop, as with Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from realtime.parcels import Parcel, partition_of
+from storage.courier import (
+    CourierConfig,
+    CourierCounters,
+    CourierHealth,
+    CourierState,
+    Deliver,
+    Suspect,
+    vouched,
+)
+from storage.courier_outbox import Outbox, Waiting
+
+HEAD_BYTES = 128
+
+
+class HotLog:
+    """The last `entries_max` durable parcels of one partition, by channel."""
+
+    def __init__(self, entries_max: int) -> None:
+        self._entries_max = entries_max
+        self._order: deque[Parcel] = deque()
+        self._channels: dict[str, deque[Parcel]] = {}
+
+    def append(self, parcel: Parcel) -> None:
+        """Add the newest; beyond the bound the oldest of the whole partition goes."""
+        self._order.append(parcel)
+        self._channels.setdefault(parcel.channel, deque()).append(parcel)
+        if len(self._order) > self._entries_max:
+            oldest = self._order.popleft()
+            entries = self._channels[oldest.channel]
+            entries.popleft()
+            if not entries:
+                del self._channels[oldest.channel]
+
+    def after(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
+        """As `Courier.tail`."""
+        entries = self._channels.get(channel, ())
+        found = {parcel.seq: parcel for parcel in entries if parcel.seq > after_seq}
+        return vouched(found, after_seq, limit, any(parcel.seq == after_seq for parcel in entries))
+
+
+class MemoryBus:
+    """What the nodes of one process share: their hot logs and who listens."""
+
+    def __init__(self, log_entries_max: int = 20_000) -> None:
+        self._log_entries_max = log_entries_max
+        self._logs: dict[int, HotLog] = {}
+        self._nodes: list[MemoryCourier] = []
+
+    def join(self, node: MemoryCourier) -> None:
+        """From now on `node` hears the others."""
+        self._nodes.append(node)
+
+    def leave(self, node: MemoryCourier) -> None:
+        """`node` hears nothing any more."""
+        if node in self._nodes:
+            self._nodes.remove(node)
+
+    def log(self, partition: int) -> HotLog:
+        """The hot log of a partition."""
+        return self._logs.setdefault(partition, HotLog(self._log_entries_max))
+
+    def carry(self, batch: Sequence[Waiting[Parcel]]) -> None:
+        """Append the durable, hand everything to every node."""
+        for waiting in batch:
+            if waiting.durable:
+                self.log(waiting.partition).append(waiting.item)
+        parcels = [waiting.item for waiting in batch]
+        for node in self._nodes:
+            node.hear(parcels)
+
+
+class MemoryCourier:
+    """The `Courier` of one node on a `MemoryBus`."""
+
+    def __init__(self, config: CourierConfig, bus: MemoryBus | None = None) -> None:
+        self.counters = CourierCounters()
+        self._config = config
+        self._bus = bus if bus is not None else MemoryBus(config.log_entries_max)
+        self._outbox: Outbox[Parcel] = Outbox(
+            config.buffer_parcels_max, config.buffer_bytes_max, self.counters
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._deliver: Deliver | None = None
+        self._flushing = False
+
+    @property
+    def healthy(self) -> bool:
+        """True between `start` and `close`."""
+        return self._deliver is not None
+
+    async def start(self, deliver: Deliver, on_suspect: Suspect) -> None:
+        """Join the bus. `on_suspect` is never called: nothing is lost inside a process."""
+        self._loop = asyncio.get_running_loop()
+        self._deliver = deliver
+        self._bus.join(self)
+
+    def publish(self, parcel: Parcel) -> None:
+        """As `Courier.publish`; before `start` and after `close` a parcel is dropped and counted."""
+        if self._loop is None or self._deliver is None:
+            self.counters.dropped += 1
+            return
+        partition = partition_of(parcel.channel, self._config.partitions)
+        self._outbox.put(Waiting(partition, parcel.durable, len(parcel.frame) + HEAD_BYTES, parcel))
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    async def tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
+        """As `Courier.tail`."""
+        partition = partition_of(channel, self._config.partitions)
+        return self._bus.log(partition).after(channel, after_seq, limit)
+
+    async def check(self) -> CourierHealth:
+        """Fine while started."""
+        return CourierHealth(
+            CourierState.OK if self.healthy else CourierState.DEAD, 0.0 if self.healthy else None
+        )
+
+    async def close(self) -> None:
+        """Hand over the rest and leave the bus."""
+        if self.healthy:
+            self._flush()
+        self._bus.leave(self)
+        self._deliver = None
+
+    def hear(self, parcels: Sequence[Parcel]) -> None:
+        """Called by the bus with a batch of any node; delivered on this node's next turn."""
+        others = [parcel for parcel in parcels if parcel.origin != self._config.origin]
+        if others and self._loop is not None:
+            self._loop.call_soon(self._hand_over, others)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        batch = self._outbox.take(len(self._outbox), self._config.buffer_bytes_max)
+        if batch:
+            self.counters.published += len(batch)
+            self._bus.carry(batch)
+
+    def _hand_over(self, parcels: list[Parcel]) -> None:
+        if self._deliver is not None:
+            self.counters.received += len(parcels)
+            self._deliver(parcels)

@@ -1,0 +1,137 @@
+"""The courier through Redis or Valkey: what several processes, on one machine or many, share.
+
+Assembled from a reader and a writer, each with a connection of its own, and a small client for `tail` and
+`check`. What always holds: no call waits longer than `timeout_s`; a dead, frozen or emptied server costs
+liveness between nodes, never an exception in a caller of `publish` and never a wrong answer of `tail`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from redis.asyncio import Redis
+
+from realtime.parcels import Parcel, partition_of, unpack
+from storage.courier import (
+    CourierConfig,
+    CourierCounters,
+    CourierHealth,
+    CourierState,
+    Deliver,
+    Suspect,
+    vouched,
+)
+from storage.courier_redis_reader import Listener, RedisReader
+from storage.courier_redis_writer import Echo, RedisWriter
+from storage.courier_scripts import TAIL, TAIL_CHUNK, head_of, log_key
+from storage.redis_link import TROUBLE, Backoff, Line, command_client, run_script
+
+CLOSE_S = 0.5
+
+
+class RedisCourier:
+    """The `Courier` of one node. `rng` jitters the reconnects and names this writer."""
+
+    def __init__(self, config: CourierConfig, rng: random.Random) -> None:
+        self.counters = CourierCounters()
+        self._config = config
+        self._rng = rng
+        # A node that restarts under its old name must not find its batches taken for carried ones.
+        name = f"{config.origin}.{rng.getrandbits(64):016x}"
+        echo = Echo()
+        self._writer = RedisWriter(config, name, self.counters, echo)
+        self._reader = RedisReader(config, name, self.counters, echo)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._commands: Redis | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """True while both connections work, as of the last beat."""
+        return self._reader.alive and self._writer.alive
+
+    async def start(self, deliver: Deliver, on_suspect: Suspect) -> None:
+        """As `Courier.start`."""
+        self._commands = command_client(self._config.redis_url, self._config.timeout_s)
+        listener = Listener(deliver, on_suspect)
+        reader = self._reader.run(listener, Backoff(self._rng))
+        self._tasks.append(asyncio.create_task(reader, name="courier reader"))
+        # The reader first: a node must hear before others can know that it speaks.
+        await self._reader.tried.wait()
+        writer = self._writer.run(Backoff(self._rng))
+        self._tasks.append(asyncio.create_task(writer, name="courier writer"))
+        await self._writer.tried.wait()
+
+    def publish(self, parcel: Parcel) -> None:
+        """As `Courier.publish`."""
+        self._writer.publish(parcel)
+
+    async def tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
+        """As `Courier.tail`; reads the partition's stream from its new end, in bounded steps."""
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                return await self._tail(channel, after_seq, limit)
+        except (*TROUBLE, ValueError):
+            return None
+
+    async def check(self) -> CourierHealth:
+        """As `Courier.check`."""
+        line = Line(self._config.redis_url, self._config.timeout_s)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                await line.open()
+                begun = loop.time()
+                await line.send(("PING",))
+                await line.receive()
+        except TROUBLE as trouble:
+            return CourierHealth(CourierState.DEAD, error=str(trouble) or type(trouble).__name__)
+        finally:
+            await line.close()
+        ping_ms = (loop.time() - begun) * 1000
+        if not self._reader.alive:
+            return CourierHealth(CourierState.READER_DEAD, ping_ms, "not subscribed")
+        if not self._writer.alive:
+            return CourierHealth(CourierState.WRITER_DEAD, ping_ms, "parcels do not leave")
+        return CourierHealth(CourierState.OK, ping_ms)
+
+    async def close(self) -> None:
+        """As `Courier.close`: waits at most `CLOSE_S` for the outbox."""
+        if self._writer.alive:
+            try:
+                async with asyncio.timeout(min(CLOSE_S, self._config.timeout_s)):
+                    await self._writer.drain()
+            except TimeoutError:
+                pass
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._reader.close()
+        await self._writer.close()
+        if self._commands is not None:
+            await self._commands.aclose()
+            self._commands = None
+
+    async def _tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
+        if self._commands is None:
+            return None
+        keys = [log_key(self._config.prefix, partition_of(channel, self._config.partitions))]
+        head = head_of(channel)
+        found: dict[int, Parcel] = {}
+        cursor: Any = "+"
+        anchored = beyond = passed = False
+        while cursor and not passed:
+            args = [cursor, TAIL_CHUNK, head, after_seq, after_seq + limit]
+            cursor, seen_below, seen_anchor, seen_beyond, *parcels = await run_script(
+                self._commands, TAIL, keys, args
+            )
+            passed, anchored, beyond = bool(seen_below), bool(seen_anchor), beyond or bool(seen_beyond)
+            for parcel in map(unpack, parcels):
+                found[parcel.seq] = parcel
+            if after_seq + 1 in found and len(found) == max(found) - after_seq:
+                break
+        if beyond and len(found) < limit:
+            return None
+        return vouched(found, after_seq, limit, anchored)

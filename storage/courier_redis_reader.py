@@ -1,0 +1,139 @@
+"""The reading half of the Redis courier: one task, one connection, subscribed to every partition.
+
+Owned by `RedisCourier`. What always holds: whenever parcels may have been missed, `on_suspect` is called
+after the new subscription stands, so that nothing falls between; a connection that answers nothing is given
+up after a beat and a deadline, one that answers pings but carries nothing after `ECHO_BEATS` beats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from realtime.parcels import Parcel, unpack
+from storage.courier import CourierConfig, CourierCounters, Deliver, Suspect
+from storage.courier_redis_writer import Echo
+from storage.courier_scripts import echo_channel, live_channel
+from storage.redis_link import TROUBLE, Backoff, Line
+
+log = logging.getLogger(__name__)
+
+BATCH_PARCELS_MAX = 256
+ECHO_BEATS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whom the reader tells what it hears."""
+
+    deliver: Deliver
+    on_suspect: Suspect
+
+
+class RedisReader:
+    """Hears the parcels of other nodes. `writer` names the channel on which this node's echo comes back."""
+
+    def __init__(self, config: CourierConfig, writer: str, counters: CourierCounters, echo: Echo) -> None:
+        self.alive = False
+        self.tried = asyncio.Event()
+        self._config = config
+        self._counters = counters
+        self._echo = echo
+        self._echo_channel = echo_channel(config.prefix, writer)
+        self._echo_name = self._echo_channel.encode()
+        self._own = b"\x1f" + config.origin.encode()
+        self._line = Line(config.redis_url, config.timeout_s)
+
+    async def run(self, listener: Listener, backoff: Backoff) -> None:
+        """Subscribe, listen, and after trouble begin again; ends only by cancellation."""
+        opened = False
+        while True:
+            try:
+                await self._subscribe()
+                self._counters.reconnects += opened
+                # The very first subscription, in time for `start`, has nothing to have missed.
+                suspect = self.tried.is_set()
+                opened = self.alive = True
+                self.tried.set()
+                backoff.reset()
+                if suspect:
+                    self._tell(listener.on_suspect)
+                await self._listen(listener)
+            except TROUBLE as trouble:
+                log.debug("courier reader: %r", trouble)
+            except Exception:
+                # A fault of ours must not make this node deaf; the log says what it was.
+                log.exception("the courier's reader failed")
+            self.alive = False
+            self.tried.set()
+            await self._line.close()
+            await asyncio.sleep(backoff.next_s())
+
+    async def close(self) -> None:
+        """After `run` was cancelled: close the connection."""
+        self.alive = False
+        await self._line.close()
+
+    async def _subscribe(self) -> None:
+        names = [live_channel(self._config.prefix, number) for number in range(self._config.partitions)]
+        names.append(self._echo_channel)
+        async with asyncio.timeout(self._config.timeout_s):
+            await self._line.open()
+            await self._line.send(("SUBSCRIBE", *names))
+            # Parcels may come between the confirmations; `on_suspect` makes good for them, and before the
+            # first subscription nobody was told that this node listens.
+            confirmed = 0
+            while confirmed < len(names):
+                confirmed += (await self._line.receive())[0] == b"subscribe"
+        self._echo.forget()
+
+    async def _listen(self, listener: Listener) -> None:
+        while True:
+            reply = await self._line.receive(self._config.beat_s)
+            if reply is None:
+                self._demand_echo()
+                async with asyncio.timeout(self._config.timeout_s):
+                    await self._line.send(("PING",))
+                    reply = await self._line.receive()
+            parcels: list[Parcel] = []
+            self._take(reply, parcels)
+            count = 1
+            while count < BATCH_PARCELS_MAX and await self._line.more():
+                self._take(await self._line.receive(), parcels)
+                count += 1
+            if parcels:
+                self._counters.received += len(parcels)
+                self._tell(listener.deliver, parcels)
+            if count == BATCH_PARCELS_MAX:
+                await asyncio.sleep(0)
+            else:
+                self._demand_echo()
+
+    def _take(self, reply: Any, parcels: list[Parcel]) -> None:
+        if reply[0] != b"message":
+            return
+        data = reply[2]
+        if reply[1] == self._echo_name:
+            self._echo.hear(int(data), asyncio.get_running_loop().time())
+            return
+        if data.endswith(self._own, 0, data.find(b"\n")):
+            return
+        try:
+            parcels.append(unpack(data))
+        except ValueError:
+            self._counters.malformed += 1
+
+    def _demand_echo(self) -> None:
+        """Give up a connection on which this node has not heard itself for too long."""
+        since = self._echo.unheard_since
+        if since and asyncio.get_running_loop().time() - since > ECHO_BEATS * self._config.beat_s:
+            raise ConnectionError("subscribed, but nothing arrives")
+
+    def _tell(self, told: Any, *args: Any) -> None:
+        try:
+            told(*args)
+        except Exception:
+            # A fault of the hub's must not make this node deaf.
+            log.exception("a listener of the courier failed")
