@@ -141,19 +141,22 @@ class RedisWriter:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._outbox:
-                    self._gather()
-                    await self._flush_pending()
-                self._idle.set()
+                self._gather()
+                await self._flush_pending()
                 if self._beat_due:
                     self._beat_due = False
-                    number = self._echo.say(loop.time())
-                    await self._exchange(
-                        [("PUBLISH", echo_channel(self._config.prefix, self._writer), number)]
-                    )
+                    await self._say()
                     beat = loop.call_later(self._config.beat_s, self._beat)
+                if self._outbox:
+                    self._wake.set()
+                else:
+                    self._idle.set()
         finally:
             beat.cancel()
+
+    async def _say(self) -> None:
+        number = self._echo.say(asyncio.get_running_loop().time())
+        await self._exchange([("PUBLISH", echo_channel(self._config.prefix, self._writer), number)])
 
     def _beat(self) -> None:
         self._beat_due = True
