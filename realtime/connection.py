@@ -4,9 +4,9 @@ Silent: no socket, no clock. The gateway's socket class feeds it signals and car
 not in the table changes nothing, so a late timer or a second close is harmless.
 
     OPENING ──accepted──▶ GREETED ──connect──▶ JOINING ──joined──▶ LIVE
-                             │ deadline 4504      │ refused 44xx      │ no pong 4503, drain 4501, slow 4508 …
-                             ▼                    ▼                   ▼
-                          CLOSING ◀───────────────┴───────────────────┘ ──lost──▶ CLOSED
+                             │ 4001, 4504         │ 4401, 4403, 4504  │ 4503, 4501, 4508 …
+                             ▼ end                ▼ end               ▼ end
+                          CLOSING ◀───────────────┴───────────────────┘ ──lost or deadline──▶ CLOSED
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class Signal(Enum):
     CONNECT = auto()
     OPERATION = auto()
     JOINED = auto()
-    REFUSED = auto()
     DEADLINE = auto()
     END = auto()
     LOST = auto()
@@ -59,15 +58,14 @@ TRANSITIONS: dict[tuple[State, Signal], tuple[State, Action]] = {
     (State.OPENING, Signal.DEADLINE): (State.CLOSED, Action.FORGET),
     (State.OPENING, Signal.LOST): (State.CLOSED, Action.FORGET),
     (State.GREETED, Signal.CONNECT): (State.JOINING, Action.AUTHENTICATE),
-    (State.GREETED, Signal.OPERATION): (State.CLOSING, Action.REFUSE_ORDER),
-    (State.GREETED, Signal.DEADLINE): (State.CLOSING, Action.TIME_OUT),
+    (State.GREETED, Signal.OPERATION): (State.GREETED, Action.REFUSE_ORDER),
+    (State.GREETED, Signal.DEADLINE): (State.GREETED, Action.TIME_OUT),
     (State.GREETED, Signal.END): (State.CLOSING, Action.CLOSE),
     (State.GREETED, Signal.LOST): (State.CLOSED, Action.FORGET),
     (State.JOINING, Signal.CONNECT): (State.JOINING, Action.REFUSE_TWICE),
     (State.JOINING, Signal.OPERATION): (State.JOINING, Action.REFUSE_EARLY),
     (State.JOINING, Signal.JOINED): (State.LIVE, Action.GO_LIVE),
-    (State.JOINING, Signal.REFUSED): (State.CLOSING, Action.CLOSE),
-    (State.JOINING, Signal.DEADLINE): (State.CLOSING, Action.TIME_OUT),
+    (State.JOINING, Signal.DEADLINE): (State.JOINING, Action.TIME_OUT),
     (State.JOINING, Signal.END): (State.CLOSING, Action.CLOSE),
     (State.JOINING, Signal.LOST): (State.CLOSED, Action.FORGET),
     (State.LIVE, Signal.CONNECT): (State.LIVE, Action.REFUSE_TWICE),

@@ -31,6 +31,9 @@ class Listener(Protocol):
     def write(self, data: bytes, frames: int) -> None:
         """Take whole WebSocket frames, ready for the wire. Must not raise and must not call the hub."""
 
+    def write_recovered(self, data: bytes) -> None:
+        """Take frames that continue a position: as `write`, but outside the bounds for live frames."""
+
 
 class Channel:
     """One channel with listeners here. `last` is the newest seq delivered."""
@@ -153,7 +156,7 @@ class Hub:
         """Write entries, in the given order, to one listener as it may see them."""
         frames = [frame(seen_by(parcel, listener.account)) for parcel in parcels]
         if frames:
-            listener.write(b"".join(frames), len(frames))
+            listener.write_recovered(b"".join(frames))
 
     def leave(self, listener: Listener, name: str) -> bool:
         """Stop hearing a channel, after what is due this tick has been handed over. True if it was heard."""

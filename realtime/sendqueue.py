@@ -17,7 +17,7 @@ class SendQueue:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._chunks: deque[tuple[bytes, int, float]] = deque()
+        self._chunks: deque[tuple[bytes, int, int, float]] = deque()
         self.size_bytes = 0
         self.frames = 0
 
@@ -26,7 +26,7 @@ class SendQueue:
 
     def push(self, data: bytes, frames: int, now: float) -> bool:
         """Keep `data` (`frames` whole frames). False when a bound is crossed: the connection is too slow."""
-        self._chunks.append((data, frames, now))
+        self._chunks.append((data, len(data), frames, now))
         self.size_bytes += len(data)
         self.frames += frames
         return not (
@@ -35,14 +35,18 @@ class SendQueue:
             or self.too_old(now)
         )
 
+    def push_recovered(self, data: bytes, now: float) -> None:
+        """Keep what a resume replays: bounded where it is read from the log, so outside these bounds (WIRE §3)."""
+        self._chunks.append((data, 0, 0, now))
+
     def too_old(self, now: float) -> bool:
         """True if the oldest chunk has waited longer than the bound."""
-        return bool(self._chunks) and now - self._chunks[0][2] > self._limits.queue_age_s
+        return bool(self._chunks) and now - self._chunks[0][3] > self._limits.queue_age_s
 
     def pop(self) -> bytes:
         """The oldest chunk. Raises `IndexError` when empty."""
-        data, frames, _ = self._chunks.popleft()
-        self.size_bytes -= len(data)
+        data, size, frames, _ = self._chunks.popleft()
+        self.size_bytes -= size
         self.frames -= frames
         return data
 

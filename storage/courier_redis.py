@@ -96,6 +96,19 @@ class RedisCourier:
             return CourierHealth(CourierState.WRITER_DEAD, ping_ms, "parcels do not leave")
         return CourierHealth(CourierState.OK, ping_ms)
 
+    async def version(self) -> str:
+        """What the server calls itself, or '' if it does not answer within the deadline."""
+        if self._commands is None:
+            return ""
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                info = await self._commands.info("server")
+        except TROUBLE:
+            return ""
+        if "valkey_version" in info:
+            return f"Valkey {info['valkey_version']}"
+        return f"Redis {info['redis_version']}"
+
     async def close(self) -> None:
         """As `Courier.close`: waits at most `CLOSE_S` for the outbox."""
         if self._writer.alive:

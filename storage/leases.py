@@ -16,7 +16,7 @@ People = dict[str, tuple[int, dict[str, bytes]]]
 """The online table: node → (generation, account → what the node says about it)."""
 
 
-class LeasesUnavailable(Exception):  # noqa: N818  # a state of the world, not a mistake
+class LeasesUnavailable(Exception):  # a state of the world, not a mistake
     """The leases cannot be reached now. Nothing is known about the call's effect; all calls may be repeated."""
 
 

@@ -66,6 +66,11 @@ def load(directory: Path = DIRECTORY) -> list[Migration]:
     return found
 
 
+def applied_versions(tx: Tx) -> list[int]:
+    """The versions recorded in the database, ascending. Raises the driver's error where no record exists."""
+    return [row[0] for row in tx.rows("select version from migration order by version")]
+
+
 def apply(tx: Tx, migrations: list[Migration]) -> list[str]:
     """Bring the schema up to date inside `tx`, which holds the migration lock. Returns the names applied."""
     tx.rows(

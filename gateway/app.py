@@ -1,0 +1,103 @@
+"""The composition root: every part of a node is made and joined here, on one screen.
+
+`build(settings)` gives the ASGI application; its lifespan makes the node, starts it and takes it down again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from starlette.applications import Starlette
+
+from channels import tickets
+from channels.desk import Desk
+from gateway import demo, http
+from gateway.node import Node, Parts
+from presence.keeper import Keeper
+from realtime.ids import IdMaker
+from realtime.settings import Settings
+from storage.accounts import keep_meta_once
+from storage.courier import Courier, CourierConfig
+from storage.courier_memory import MemoryCourier
+from storage.courier_redis import RedisCourier
+from storage.database import Means, Tx
+from storage.leases import Leases
+from storage.leases_memory import MemoryLeases
+from storage.leases_redis import LeasesConfig, RedisLeases
+from storage.open import database_of
+from storage.sqlite import SqliteDatabase
+
+
+class State(TypedDict):
+    """What requests and sockets find in the application's state."""
+
+    node: Node
+
+
+def build(settings: Settings) -> Starlette:
+    """The application; nothing is opened before its lifespan starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[State]:
+        node = await assemble(settings)
+        await node.start()
+        try:
+            yield {"node": node}
+        finally:
+            await node.stop()
+
+    routes = http.routes() + (demo.routes() if settings.demo else [])
+    return Starlette(routes=routes, middleware=http.middleware(), lifespan=lifespan)
+
+
+async def assemble(settings: Settings) -> Node:
+    """Database, courier, leases and node, joined. Raises `StorageUnavailable`, `MigrationError`."""
+    name = secrets.token_hex(4)
+    db = database_of(settings, Means(name, now_ms, IdMaker(secrets.randbits)))
+    if isinstance(db, SqliteDatabase):
+        db.claim()
+    await asyncio.to_thread(db.migrate)
+    desk = Desk(db, settings)
+    keeper = Keeper(_leases(settings), name, settings.lease_renew_s)
+    fresh = (secrets.token_hex(8), tickets.new_key())
+    node: Node | None = None
+
+    def committed(parcels: object) -> None:
+        if node is not None:
+            node.fanout.committed(parcels)  # type: ignore[arg-type]  # a sequence of parcels
+
+    await db.open(committed)
+    epoch, ticket_key = await db.write(lambda tx: installation(tx, fresh))
+    node = Node(Parts(settings, name, desk, _courier(settings, name), keeper, epoch, ticket_key))
+    if settings.demo:
+        await demo.prepare(desk)
+    return node
+
+
+def installation(tx: Tx, fresh: tuple[str, str]) -> tuple[str, str]:
+    """Epoch and ticket key of this installation; the first node that starts decides them."""
+    return keep_meta_once(tx, "epoch", fresh[0]), keep_meta_once(tx, tickets.KEY_NAME, fresh[1])
+
+
+def now_ms() -> int:
+    """Unix milliseconds: the clock of an embedded database."""
+    return time.time_ns() // 1_000_000
+
+
+def _courier(settings: Settings, name: str) -> Courier:
+    config = CourierConfig.of(settings, name)
+    if settings.redis_url:
+        return RedisCourier(config, random.SystemRandom())
+    return MemoryCourier(config)
+
+
+def _leases(settings: Settings) -> Leases:
+    if settings.redis_url:
+        return RedisLeases(LeasesConfig.of(settings))
+    return MemoryLeases(settings.lease_ttl_s, time.monotonic)

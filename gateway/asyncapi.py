@@ -1,0 +1,6 @@
+"""x"""
+
+
+def document() -> dict[str, object]:
+    """x"""
+    return {}

@@ -1,0 +1,44 @@
+"""Who calls over HTTP: a bearer token, or the browser's cookie together with an allowed Origin (WIRE §1)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from channels.arrival import Credential
+from gateway.handshake import origin_allowed
+from realtime.errors import Refusal
+from realtime.settings import Settings
+
+COOKIE = "tsudoi_session"
+
+
+def credential(request: Request, settings: Settings) -> Credential:
+    """What the request shows. Errors: `unauthenticated`, `forbidden` (a cookie from a foreign page)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return Credential(token=token.strip())
+    cookie = request.cookies.get(COOKIE)
+    if cookie:
+        check_origin(request, settings)
+        return Credential(token=cookie)
+    raise Refusal("unauthenticated")
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """A request that carries a cookie, or could get one, must come from our own page. Errors: `forbidden`."""
+    origin = request.headers.get("origin", "")
+    if not origin_allowed(origin, request.headers.get("host", ""), settings):
+        raise Refusal("forbidden", "This origin may not call with a cookie.")
+
+
+def set_cookie(response: Response, token: str, settings: Settings) -> None:
+    """Give the browser its session; scripts cannot read it."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=settings.session_days * 86_400,
+        httponly=True,
+        samesite="strict",
+        secure=settings.public_url.startswith("https://"),
+    )

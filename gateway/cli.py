@@ -1,0 +1,222 @@
+"""The command line: `tsudoi` (or `./run`), every command with `--json` for machines.
+
+Reads the settings from the environment, prints for people, and exits with 0, 1 (refused) or 2 (set up wrongly).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+import orjson
+
+from channels.desk import Desk
+from gateway import own_packages
+from realtime.errors import Refusal
+from realtime.settings import Settings, SettingsError
+
+T = TypeVar("T")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Tsudoi (集い): share now, gather fast.
+
+    \b
+    Without a command it serves. Settings come from the environment:
+      PORT                 listen here (else the first free port from 8000)
+      DATABASE_URL         postgresql://… (else one SQLite file under ./var)
+      REDIS_URL            redis://…      (else the in-process courier)
+      WEB_CONCURRENCY      processes; more than one needs both of the above
+      TSUDOI_DATA, TSUDOI_HOST, TSUDOI_PUBLIC_URL, …   see README.md
+
+    \b
+    Examples:
+      tsudoi demo                       try it on this machine
+      tsudoi account create mio --name みお
+      tsudoi doctor
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(serve)
+
+
+@cli.command()
+@click.option("--worker", is_flag=True, hidden=True, help="Serve as one of several processes.")
+def serve(worker: bool) -> None:
+    """Serve until SIGTERM or SIGINT; applies migrations first."""
+    from gateway import server, workers
+    from gateway.logs import configure
+
+    settings = read_settings()
+    configure(settings)
+    if settings.processes > 1 and not worker:
+        sys.exit(workers.supervise(settings))
+    listener = server.bind(settings, shared=worker)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    server.run(settings, listener, lambda node: None if worker else _say_address(listener.getsockname()))
+
+
+@cli.command()
+def demo() -> None:
+    """Serve a demo on this machine only: a few people in a group room, data in var/demo."""
+    from gateway import server
+    from gateway.logs import configure
+
+    data = Path(os.environ.get("TSUDOI_DATA") or Path(os.environ.get("TSUDOI_ROOT", ".")) / "var" / "demo")
+    level = os.environ.get("TSUDOI_LOG_LEVEL", "warning")
+    settings = read_settings(demo=True, data=data, log_level=level)
+    configure(settings)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    listener = server.bind(settings)
+    host, port = listener.getsockname()[:2]
+    click.echo(f"Starting Tsudoi on http://{host}:{port} …", err=True)
+    server.run(settings, listener, lambda node: node.spawn(_say_link(node.desk, f"http://{host}:{port}")))
+
+
+@cli.command()
+@json_option
+def migrate(as_json: bool) -> None:
+    """Bring the database's schema up to date."""
+    from gateway.offline import migrate as run
+
+    applied = guarded(lambda: run(read_settings()))
+    say(
+        as_json,
+        {"applied": applied},
+        f"applied: {', '.join(applied)}" if applied else "The schema is up to date.",
+    )
+
+
+@cli.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Say what this installation is, and what is wrong with it, in words."""
+    from gateway.doctor import examine
+
+    report = examine(read_settings())
+    lines = [f"{'ok ' if row['ok'] else 'BAD'} {row['what']}: {row['says']}" for row in report]
+    say(as_json, {"ok": all(row["ok"] for row in report), "checks": report}, "\n".join(lines))
+    if not all(row["ok"] for row in report):
+        sys.exit(1)
+
+
+@cli.command()
+@json_option
+def seed(as_json: bool) -> None:
+    """Make the demo people and their room in this database."""
+    from gateway.offline import seed as run
+
+    made = guarded(lambda: run(read_settings()))
+    say(as_json, {"made": made}, "Made the demo people." if made else "The demo people are there already.")
+
+
+@cli.group()
+def account() -> None:
+    """Make accounts and let them follow each other."""
+
+
+@account.command("create")
+@click.argument("handle")
+@click.option("--name", default="", help="Display name, 1 to 30 characters; the handle if left out.")
+@json_option
+def account_create(handle: str, name: str, as_json: bool) -> None:
+    """Make an account and print its first session's token.
+
+    The token is shown once. Bots, tests and load generators start here.
+    """
+    from gateway.offline import create_account
+
+    new = guarded(lambda: create_account(read_settings(), handle, name))
+    facts = {
+        "account": new.account.id,
+        "handle": new.account.handle,
+        "name": new.account.name,
+        "session": new.session,
+        "token": new.token,
+    }
+    say(
+        as_json, facts, f"@{new.account.handle} ({new.account.name}), id {new.account.id}\ntoken: {new.token}"
+    )
+
+
+@account.command("follow")
+@click.argument("follower")
+@click.argument("followee")
+@click.option("--mutual", is_flag=True, help="Both follow each other.")
+@json_option
+def account_follow(follower: str, followee: str, mutual: bool, as_json: bool) -> None:
+    """Let FOLLOWER follow FOLLOWEE (handles)."""
+    from gateway.offline import follow
+
+    guarded(lambda: follow(read_settings(), follower, followee, mutual=mutual))
+    text = (
+        f"@{follower} and @{followee} follow each other." if mutual else f"@{follower} follows @{followee}."
+    )
+    say(as_json, {"follower": follower, "followee": followee, "mutual": mutual}, text)
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings from the environment, or one line that says which variable is wrong."""
+    try:
+        return Settings.from_env(os.environ, **given)
+    except SettingsError as error:
+        raise SystemExit(_complain(str(error), 2)) from None
+
+
+def guarded(work: Callable[[], T]) -> T:
+    """Run `work`; what a person can mend becomes one line instead of a traceback."""
+    from storage.database import StorageUnavailable
+    from storage.migrate import MigrationError
+
+    try:
+        return work()
+    except Refusal as refusal:
+        raise SystemExit(_complain(refusal.message, 1)) from None
+    except (StorageUnavailable, MigrationError) as error:
+        raise SystemExit(_complain(str(error), 1)) from None
+
+
+def say(as_json: bool, facts: Any, text: str) -> None:
+    """Print for a machine or for a person."""
+    click.echo(orjson.dumps(facts, default=msgspec.to_builtins).decode() if as_json else text)
+
+
+def _say_address(name: tuple[Any, ...]) -> None:
+    click.echo(f"Tsudoi serves on http://{name[0]}:{name[1]}", err=True)
+
+
+async def _say_link(desk: Desk, address: str) -> None:
+    from gateway.demo import link_key
+
+    key = await link_key(desk)
+    click.echo(
+        f"Tsudoi is here. Open this link and be one of the demo people:\n\n  {address}/#demo={key}\n",
+        err=True,
+    )
+
+
+def _complain(text: str, code: int) -> int:
+    click.echo(f"tsudoi: {text}", err=True)
+    return code
+
+
+def main() -> None:
+    """Entry point of `tsudoi` and `./run`."""
+    wrong = own_packages.foreign()
+    if wrong:
+        sys.exit(_complain(wrong, 2))
+    try:
+        cli()
+    except SettingsError as error:
+        sys.exit(_complain(str(error), 2))
+
+
+if __name__ == "__main__":
+    main()

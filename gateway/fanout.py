@@ -1,0 +1,160 @@
+"""Fan-out: the hub's shell. It brings entries in (own commits, courier, gap reads, sweep) and flushes once a tick.
+
+Owned by the node, called by the database's commit callback, the courier and the sockets. What always holds: own
+commits reach the own hub at once, whatever Redis does; a hole is read from the database at most one hold (50 ms)
+and one query after it was seen; the sweep finds every entry that no courier brought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import orjson
+import structlog
+
+from channels.arrival import entries_between
+from channels.desk import Desk
+from channels.entries import MEMBER_REMOVED
+from realtime.hub import Hub, Listener
+from realtime.ids import INBOX
+from realtime.parcels import Parcel
+from storage import log as entry_log
+from storage import nonces
+from storage.courier import Courier
+from storage.database import StorageUnavailable
+
+log = structlog.get_logger("fanout")
+GAP_ENTRIES_MAX = 2_000
+GAP_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+OVERLAP_MS = 10_000
+NONCE_PURGE_S = 600.0
+
+
+class Hearer(Listener, Protocol):
+    """A connection as the fan-out sees it."""
+
+    def hear(self, channel: str, after: int) -> None:
+        """Begin to hear a channel, continued after a seq."""
+
+    def lost(self, channel: str) -> None:
+        """The channel was taken away; frames of it that are still unsent must not arrive."""
+
+
+class Fanout:
+    """See the module. `spawn` starts a task that the node keeps track of."""
+
+    def __init__(self, desk: Desk, courier: Courier, spawn: Callable[..., object]) -> None:
+        self._desk = desk
+        self._courier = courier
+        self._spawn = spawn
+        self._loop = asyncio.get_running_loop()
+        self.hub = Hub(self._wake, self._on_gap, self._obey)
+        self._gaps: set[str] = set()
+        self._gap_timer: asyncio.TimerHandle | None = None
+        self._gap_tries = 0
+        self._swept = 0
+        self._sweep_now = asyncio.Event()
+        self.healed = 0
+
+    async def start(self) -> None:
+        """Begin where the log ends now, and start hearing other nodes."""
+        self._swept = await self._desk.db.read(entry_log.newest_n)
+        await self._courier.start(self.take, self.suspect)
+
+    # Entries coming in
+
+    def committed(self, parcels: Sequence[Parcel]) -> None:
+        """The database's commit callback: the own hub at once, the courier after it."""
+        for parcel in parcels:
+            self.hub.offer(parcel)
+            self._courier.publish(parcel)
+
+    def take(self, parcels: Sequence[Parcel]) -> None:
+        """Parcels of other nodes, from the courier."""
+        for parcel in parcels:
+            self.hub.offer(parcel)
+
+    def suspect(self) -> None:
+        """Live parcels may have been lost: look at the log now, not at the next sweep."""
+        self._sweep_now.set()
+
+    def _wake(self) -> None:
+        self._loop.call_soon(self.hub.flush)
+
+    # Holes
+
+    def _on_gap(self, channel: str) -> None:
+        self._gaps.add(channel)
+        if self._gap_timer is None:
+            self._gap_timer = self._loop.call_later(self._desk.settings.hold_s, self._read_gaps)
+
+    def _read_gaps(self) -> None:
+        self._spawn(self._fill_gaps())
+
+    async def _fill_gaps(self) -> None:
+        """One query for all holes that did not close by themselves within the hold."""
+        names, self._gaps = self._gaps, set()
+        stretches = [(name, *gap) for name in names if (gap := self.hub.gap_of(name)) is not None]
+        if stretches:
+            try:
+                found = await entries_between(self._desk, stretches, GAP_ENTRIES_MAX)
+                self.hub.fill(found)
+                self.healed += len(found)
+            except StorageUnavailable as error:
+                log.warning("gap read failed", channels=len(stretches), error=str(error))
+        self._gaps |= {name for name, _, _ in stretches if self.hub.gap_of(name) is not None}
+        self._gap_timer = None
+        if self._gaps:
+            self._gap_tries = min(self._gap_tries + 1, len(GAP_RETRY_S)) if stretches else 1
+            self._gap_timer = self._loop.call_later(GAP_RETRY_S[self._gap_tries - 1], self._read_gaps)
+        else:
+            self._gap_tries = 0
+
+    async def sweep(self) -> None:
+        """Look at the log's tail, for ever: each 2 s, or 0.5 s while the courier is down, or when told to."""
+        settings = self._desk.settings
+        purge_at = self._loop.time() + NONCE_PURGE_S
+        while True:
+            wait_s = settings.sweep_s if self._courier.healthy else settings.sweep_degraded_s
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._sweep_now.wait()
+            except TimeoutError:
+                pass
+            self._sweep_now.clear()
+            try:
+                await self._sweep_once()
+                if self._loop.time() >= purge_at:
+                    purge_at = self._loop.time() + NONCE_PURGE_S
+                    await self._purge()
+            except StorageUnavailable as error:
+                log.warning("sweep failed", error=str(error))
+
+    async def _purge(self) -> None:
+        keep_ms = self._desk.settings.limits.nonce_keep_s * 1000
+        await self._desk.db.write(lambda tx: nonces.forget(tx, tx.now_ms() - keep_ms))
+
+    async def _sweep_once(self) -> None:
+        after = self._swept
+        self._swept, found = await self._desk.db.read(lambda tx: entry_log.tail(tx, after, OVERLAP_MS))
+        for channel, seq in found.items():
+            self.hub.suspect(channel, seq)
+
+    # Entries that change who listens
+
+    def _obey(self, parcel: Parcel) -> None:
+        """Called by the hub between two seqs of a channel."""
+        if parcel.kind == MEMBER_REMOVED:
+            for listener in self.hub.of_account(parcel.target):
+                if self.hub.leave(listener, parcel.channel):
+                    _hearer(listener).lost(parcel.channel)
+        elif parcel.kind == "room.joined" and parcel.channel.startswith(INBOX):
+            after = int(orjson.loads(parcel.frame)["d"]["seq"])
+            for listener in self.hub.of_account(parcel.channel.removeprefix(INBOX)):
+                _hearer(listener).hear(parcel.target, after)
+
+
+def _hearer(listener: Listener) -> Hearer:
+    return listener  # type: ignore[return-value]  # every listener of a node is one of its sockets

@@ -1,0 +1,164 @@
+"""The HTTP door: every operation as `POST /api/v1/<operation>`, probes, schemas, pages (WIRE §1).
+
+Routes reach the node through Starlette's lifespan state. Answers of operations are `no-store`; every answer
+carries headers that keep the page to itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from channels.arrival import authenticate
+from channels.desk import Actor
+from channels.dispatch import DECODERS, HANDLERS
+from gateway import asyncapi, openapi, probes
+from gateway.answers import Answer, answer
+from gateway.auth import credential
+from gateway.node import Node
+from realtime.errors import ERRORS, Refusal
+from realtime.events import encode
+from realtime.operations import Door, Operation, Who, decode_request, within_depth
+from realtime.requests import Clock, ClockRead, Ticket
+from realtime.table import OPERATIONS
+
+WEB = Path(__file__).parent / "web"
+HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+
+
+def routes() -> list[BaseRoute]:
+    """All routes of the public port."""
+    return [
+        Route("/api/v1/{operation}", operation_door, methods=["POST"]),
+        Route("/healthz", probes.healthz),
+        Route("/readyz", probes.readyz),
+        Route("/openapi.json", _openapi),
+        Route("/asyncapi.json", _asyncapi),
+        Route("/docs", _page("docs.html")),
+        Route("/", _page("index.html")),
+        Mount("/web", StaticFiles(directory=WEB)),
+    ]
+
+
+def middleware() -> list[Middleware]:
+    """What surrounds every route."""
+    return [Middleware(GuardHeaders)]
+
+
+def node_of(request: Request) -> Node:
+    """The node that serves this request."""
+    node: Node = request.state.node
+    return node
+
+
+async def operation_door(request: Request) -> Response:
+    """One operation by HTTP."""
+    node = node_of(request)
+    name = request.path_params["operation"]
+    outcome = await answer(_run(node, request, name), name, node.request_ids)
+    return respond(outcome)
+
+
+def respond(outcome: Answer) -> Response:
+    """An outcome as JSON, with the status its code has in the table."""
+    headers = {"cache-control": "no-store"}
+    if outcome.error is None:
+        return Response(encode({"ok": outcome.result}), media_type="application/json", headers=headers)
+    error = outcome.error
+    headers["x-request-id"] = error["request_id"]
+    if error["retry_ms"] is not None:
+        headers["retry-after"] = str(-(-error["retry_ms"] // 1000))
+    status = ERRORS[error["code"]].status
+    return Response(encode({"error": error}), status, headers, "application/json")
+
+
+async def _run(node: Node, request: Request, name: str) -> Any:
+    operation = OPERATIONS.get(name)
+    if operation is None or Door.HTTP not in operation.doors:
+        raise Refusal("not_found", f"There is no operation {name[:64]!r} here.")
+    body = await read_body(request, node.settings.limits.frame_in_bytes_max)
+    who = await _caller(node, request, operation)
+    key = who.account if who else request.client.host if request.client else ""
+    wait_ms = node.http_buckets.take(key, operation.cost, node.now())
+    if wait_ms:
+        raise Refusal("rate_limited", retry_ms=wait_ms)
+    if not within_depth(body, node.settings.limits.json_depth_max):
+        raise Refusal("bad_request", "The JSON nests too deeply.", at="$")
+    parsed = decode_request(DECODERS[name], body or b"{}", "$")
+    if isinstance(parsed, ClockRead):
+        return Clock(t=parsed.t, server_time=node.clock_ms())
+    if who is None:
+        raise Refusal("unauthenticated")
+    if name == "session.ticket":
+        ticket, expires_at = node.tickets.issue(who.session)
+        return Ticket(ticket=ticket, expires_at=expires_at)
+    return await HANDLERS[name](node.desk, who, parsed)
+
+
+async def _caller(node: Node, request: Request, operation: Operation) -> Actor | None:
+    if operation.who is Who.ANYONE:
+        return None
+    return await authenticate(node.desk, credential(request, node.settings))
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Errors: `too_large` as soon as it is known."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise Refusal("too_large", limit=limit)
+    parts = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise Refusal("too_large", limit=limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _page(name: str) -> Any:
+    async def serve(request: Request) -> Response:
+        return FileResponse(WEB / name, headers={"cache-control": "no-cache"})
+
+    return serve
+
+
+async def _openapi(request: Request) -> Response:
+    return Response(encode(openapi.document()), media_type="application/json")
+
+
+async def _asyncapi(request: Request) -> Response:
+    return Response(encode(asyncapi.document()), media_type="application/json")
+
+
+class GuardHeaders:
+    """Adds the headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, guarded if scope["type"] == "http" else send)

@@ -1,0 +1,62 @@
+"""Metrics of one process, served on a port of their own (`TSUDOI_METRICS_PORT`), never on the public one.
+
+Nothing here pairs a person with another: counts only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from realtime.settings import is_loopback
+
+if TYPE_CHECKING:
+    from gateway.node import Node
+
+
+class Metrics:
+    """Counters of connections, and gauges read from the node when somebody looks."""
+
+    def __init__(self, node: Node) -> None:
+        self.registry = CollectorRegistry()
+        self._opened = Counter(
+            "tsudoi_connections_opened", "WebSocket handshakes accepted", registry=self.registry
+        )
+        self._arrived = Counter(
+            "tsudoi_connections_arrived", "Connections that authenticated", registry=self.registry
+        )
+        self._closed = Counter(
+            "tsudoi_connections_closed", "Connections ended, by code", ["code"], registry=self.registry
+        )
+        self._gauge("tsudoi_connections", "Connections now", lambda: len(node.sockets))
+        self._gauge("tsudoi_channels", "Channels with listeners here", lambda: len(node.hub.names()))
+        self._gauge("tsudoi_deliveries_total", "Frames handed to connections", lambda: node.hub.delivered)
+        self._gauge("tsudoi_gaps_total", "Holes seen in channels", lambda: node.hub.gaps)
+        self._gauge("tsudoi_healed_entries_total", "Entries read to close holes", lambda: node.fanout.healed)
+        self._gauge("tsudoi_courier_healthy", "1 while the courier works", lambda: int(node.courier.healthy))
+        self._gauge("tsudoi_courier_published_total", "Parcels sent", lambda: node.courier.counters.published)
+        self._gauge(
+            "tsudoi_courier_received_total", "Parcels received", lambda: node.courier.counters.received
+        )
+        self._gauge("tsudoi_courier_dropped_total", "Parcels given up", lambda: node.courier.counters.dropped)
+        self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
+
+    def _gauge(self, name: str, text: str, read: object) -> None:
+        Gauge(name, text, registry=self.registry).set_function(read)  # type: ignore[arg-type]  # a function of no arguments
+
+    def opened(self) -> None:
+        """A handshake was accepted."""
+        self._opened.inc()
+
+    def arrived(self) -> None:
+        """A connection authenticated."""
+        self._arrived.inc()
+
+    def closed(self, code: int) -> None:
+        """A connection ended."""
+        self._closed.labels(str(code)).inc()
+
+    def serve(self, host: str, port: int) -> None:
+        """Answer scrapes on `port`; on loopback unless the server itself listens elsewhere."""
+        start_http_server(port, addr="127.0.0.1" if is_loopback(host) else host, registry=self.registry)

@@ -1,0 +1,234 @@
+"""A node: everything one process needs to serve connections, and its life from start to drained.
+
+Put together by `gateway.app`; sockets and HTTP routes reach their means through it. What always holds: one timer
+wheel and one flush per tick for all connections; tasks are kept and awaited; `ready` is false before the first
+and after the last moment at which this node should get new connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from channels.desk import Desk
+from gateway.answers import RequestIds
+from gateway.fanout import Fanout
+from gateway.metrics import Metrics
+from gateway.probes import Readiness
+from gateway.socket import SocketProtocol
+from gateway.tickets import TicketBook
+from presence.keeper import Keeper
+from realtime.buckets import Buckets
+from realtime.closes import Close
+from realtime.events import Hello, Reconnect, control_frame
+from realtime.hub import Hub
+from realtime.settings import Settings
+from realtime.wheel import Wheel
+from realtime.ws import frame
+from storage.courier import Courier
+
+log = structlog.get_logger("node")
+PROTOCOL = "tsudoi.v1"
+EMOTEXT_VERSION = 0
+JITTER_MS = (500, 10_000)
+DRAIN_S = (1.0, 15.0)
+PEER_CONNECTS_PER_S = 500
+TASK_WAIT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the assembly hands to a node."""
+
+    settings: Settings
+    name: str
+    desk: Desk
+    courier: Courier
+    keeper: Keeper
+    epoch: str
+    ticket_key: str
+
+
+class Node:
+    """See the module."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.settings = parts.settings
+        self.name = parts.name
+        self.desk = parts.desk
+        self.courier = parts.courier
+        self.keeper = parts.keeper
+        self.epoch = parts.epoch
+        self.now = asyncio.get_running_loop().time
+        self.wheel = Wheel(self.now())
+        self.tickets = TicketBook(parts.ticket_key, parts.settings.ticket_s * 1000, self.clock_ms)
+        self.request_ids = RequestIds(parts.name)
+        self.fanout = Fanout(parts.desk, parts.courier, self.spawn)
+        self.metrics = Metrics(self)
+        self.readiness = Readiness(self)
+        limits = parts.settings.limits
+        self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
+        self.sockets: set[SocketProtocol] = set()
+        self.ready = False
+        self.draining = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._services: set[asyncio.Task[Any]] = set()
+        self._nobody = asyncio.Event()
+        self._random = random.SystemRandom()
+
+    @property
+    def hub(self) -> Hub:
+        """Who listens to what here."""
+        return self.fanout.hub
+
+    @staticmethod
+    def clock_ms() -> int:
+        """Unix milliseconds by this machine's clock: for what is told to clients, not for what is kept."""
+        return time.time_ns() // 1_000_000
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start a task and keep it until it ends. Its failure is a bug and logged as one."""
+        self._keep(work, self._tasks)
+
+    def keep_running(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start a loop that lasts as long as the node."""
+        self._keep(work, self._services)
+
+    def _keep(self, work: Coroutine[Any, Any, Any], among: set[asyncio.Task[Any]]) -> None:
+        task = asyncio.ensure_future(work)
+        among.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._services.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task failed", exc_info=task.exception())
+
+    # Life
+
+    async def start(self) -> None:
+        """Begin to serve: the database is open already."""
+        await self.fanout.start()
+        await self.keeper.start()
+        self.keep_running(self.fanout.sweep())
+        self.keep_running(self._turn())
+        self.ready = True
+        log.info("node ready", node=self.name)
+
+    async def _turn(self) -> None:
+        while True:
+            await asyncio.sleep(self.wheel.tick_s)
+            self.wheel.advance(self.now())
+
+    async def drain(self) -> None:
+        """Send everybody elsewhere at a pace the others can take, then close what is left (WIRE §3.7)."""
+        if self.draining:
+            return
+        self.ready = False
+        self.draining = True
+        here = list(self.sockets)
+        window_s = self._drain_window_s(len(here))
+        log.info("draining", connections=len(here), window_s=window_s)
+        for number, socket in enumerate(here):
+            after_ms = int(window_s * 1000 * number / max(1, len(here)))
+            socket.write(frame(control_frame("reconnect", Reconnect(after_ms=after_ms))), 1)
+        if self.sockets:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(window_s):
+                    await self._nobody.wait()
+        for socket in list(self.sockets):
+            socket.close(Close.DRAINING, "the node drains")
+
+    def _drain_window_s(self, connections: int) -> float:
+        if not connections:
+            return 0.0
+        low, high = DRAIN_S
+        if not self.keeper.peers:
+            return low
+        return min(
+            high, self.settings.drain_s, max(low, connections / (PEER_CONNECTS_PER_S * self.keeper.peers))
+        )
+
+    async def stop(self) -> None:
+        """Everything down, in the order that loses nothing: loops, work, database, courier, lease."""
+        self.ready = False
+        await _cancel(self._services)
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=TASK_WAIT_S)
+        await _cancel(self._tasks)
+        await self.desk.db.close()
+        await self.courier.close()
+        await self.keeper.close()
+        log.info("node stopped", node=self.name)
+
+    # Connections
+
+    def greet(self, socket: SocketProtocol) -> None:
+        """A handshake was accepted: say hello, spread the heartbeats."""
+        self.sockets.add(socket)
+        self.metrics.opened()
+        limits = self.settings.limits
+        hello = Hello(
+            protocol=PROTOCOL,
+            server_time=self.clock_ms(),
+            ping_ms=int(limits.ping_interval_s * 1000),
+            epoch=self.epoch,
+            limits={
+                "frame_in_bytes": limits.frame_in_bytes_max,
+                "message_graphemes": limits.message_graphemes_max,
+                "message_bytes": limits.message_bytes_max,
+                "title_graphemes": limits.title_graphemes_max,
+                "group_members": limits.group_members_max,
+                "positions": limits.positions_max,
+                "nonce_chars": limits.nonce_chars_max,
+                "operations_per_s": int(limits.operations_per_s),
+                "operations_burst": int(limits.operations_burst),
+            },
+            emotext_version=EMOTEXT_VERSION,
+            reconnect_jitter_ms=min(max(len(self.sockets) // 2, JITTER_MS[0]), JITTER_MS[1]),
+        )
+        socket.greet(hello, self._random.uniform(limits.ping_interval_s * 0.48, limits.ping_interval_s))
+        if self.draining:
+            socket.close(Close.DRAINING, "the node drains")
+
+    def arrived(self, socket: SocketProtocol) -> None:
+        """A connection knows its account. A sixth of one account retires the one silent longest."""
+        self.hub.add(socket)
+        self.metrics.arrived()
+        log.info(
+            "connected",
+            account=socket.account,
+            session=socket.actor.session if socket.actor else "",
+            peer=socket.peer,
+        )
+        same = [other for other in self.hub.of_account(socket.account) if other is not socket]
+        if len(same) >= self.settings.limits.connections_per_account_max:
+            oldest = min((s for s in same if isinstance(s, SocketProtocol)), key=lambda s: s.silent_since)
+            oldest.close(Close.RETIRED, "a newer connection took this place")
+
+    def forget(self, socket: SocketProtocol, code: int) -> None:
+        """A connection ends or has ended; called more than once."""
+        if socket not in self.sockets:
+            return
+        self.sockets.discard(socket)
+        if self.draining and not self.sockets:
+            self._nobody.set()
+        self.hub.remove(socket)
+        self.metrics.closed(code)
+        if socket.account:
+            log.info("disconnected", account=socket.account, code=code, peer=socket.peer)
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    gone = list(tasks)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)

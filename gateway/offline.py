@@ -1,0 +1,69 @@
+"""What the command line does to the database without a server: migrate, make accounts, seed.
+
+May run beside a serving node: what it writes is found by that node's sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from channels import accounts
+from channels.accounts import NewAccount
+from channels.desk import Desk
+from gateway import demo
+from gateway.app import now_ms
+from realtime.ids import IdMaker
+from realtime.settings import Settings
+from storage.database import Means
+from storage.open import database_of
+
+T = TypeVar("T")
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Apply what is missing; the names applied. Raises `StorageUnavailable`, `MigrationError`."""
+    return database_of(settings, _means()).migrate()
+
+
+def create_account(settings: Settings, handle: str, name: str) -> NewAccount:
+    """An account with its first session. Errors: `text_*`, `handle_taken`."""
+    return _with_desk(
+        settings,
+        lambda desk: desk.db.write(lambda tx: accounts.create_account(tx, handle, name, "command line")),
+    )
+
+
+def follow(settings: Settings, follower: str, followee: str, *, mutual: bool) -> None:
+    """One follows the other, or both each other. Errors: `not_found`, `forbidden`."""
+
+    async def work(desk: Desk) -> None:
+        await desk.db.write(lambda tx: accounts.follow(tx, follower, followee))
+        if mutual:
+            await desk.db.write(lambda tx: accounts.follow(tx, followee, follower))
+
+    _with_desk(settings, work)
+
+
+def seed(settings: Settings) -> bool:
+    """The demo people and their room. False if they are there already."""
+    return _with_desk(settings, demo.prepare)
+
+
+def _with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:
+    async def run() -> T:
+        db = database_of(settings, _means())
+        await asyncio.to_thread(db.migrate)
+        await db.open(lambda parcels: None)
+        try:
+            return await work(Desk(db, settings))
+        finally:
+            await db.close()
+
+    return asyncio.run(run())
+
+
+def _means() -> Means:
+    return Means("cli", now_ms, IdMaker(secrets.randbits))

@@ -1,0 +1,86 @@
+"""Probes: `/healthz` (the process lives) and `/readyz` (it should get connections), as WIRE §4 has them.
+
+503 when starting, draining, without the database, or while this node's reader stays dead though a fresh connection
+to Redis works. A dead Redis is 200 with `degraded`: everything said here is still kept and delivered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from realtime.events import encode
+from storage.courier import CourierState
+from storage.database import StorageUnavailable
+
+if TYPE_CHECKING:
+    from gateway.node import Node
+
+DATABASE_S = 1.0
+SAME_ANSWER_S = 0.5
+
+
+async def healthz(request: Request) -> Response:
+    """The process answers."""
+    return Response(b"ok\n", media_type="text/plain")
+
+
+async def readyz(request: Request) -> Response:
+    """Should this node get connections, and what is wrong if not."""
+    node: Node = request.state.node
+    report = await node.readiness.look()
+    status = 503 if report["status"] == "unready" else 200
+    return Response(encode(report), status, {"cache-control": "no-store"}, "application/json")
+
+
+class Readiness:
+    """Looks at database and courier, at most twice a second however often it is asked."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._report: dict[str, Any] = {}
+        self._until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def look(self) -> dict[str, Any]:
+        """`status` is ready, degraded or unready; `reasons` say why in words."""
+        async with self._lock:
+            if self._node.now() >= self._until or not self._report:
+                self._report = await self._look()
+                self._until = self._node.now() + SAME_ANSWER_S
+        return self._report
+
+    async def _look(self) -> dict[str, Any]:
+        node = self._node
+        fatal: list[str] = []
+        if node.draining:
+            fatal.append("draining")
+        elif not node.ready:
+            fatal.append("starting")
+        if not await self._database_answers():
+            fatal.append("the database does not answer")
+        minor: list[str] = []
+        if not node.courier.healthy:
+            health = await node.courier.check()
+            if health.state is CourierState.READER_DEAD:
+                fatal.append("Redis answers, but this node hears nothing from it")
+            elif health.state is not CourierState.OK:
+                minor.append(f"the courier is {health.state.value}: {health.error}".rstrip(": "))
+        status = "unready" if fatal else "degraded" if minor else "ready"
+        return {
+            "status": status,
+            "reasons": fatal + minor,
+            "node": node.name,
+            "connections": len(node.sockets),
+        }
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(DATABASE_S):
+                await self._node.desk.db.read(lambda tx: tx.now_ms())
+        except (TimeoutError, StorageUnavailable):
+            return False
+        return True

@@ -1,0 +1,331 @@
+"""One WebSocket connection, from upgrade to loss: our own protocol class in uvicorn's hook (WIRE §3).
+
+uvicorn constructs it per upgrade and hands over the transport; no ASGI, no task per socket. It reads frames,
+keeps the state table's state, and writes what the hub gives it in one call per tick. What a frame means is
+`gateway.talk`'s business. What always holds: `write` never blocks and never raises; every buffer is bounded;
+after CLOSING nothing but the close frame leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from channels.desk import Actor
+from gateway import handshake, talk
+from realtime.bucket import TokenBucket
+from realtime.closes import Close
+from realtime.connection import Action, Signal, State, step
+from realtime.events import Hello, Live, Ping, control_frame
+from realtime.sendqueue import SendQueue
+from realtime.ws import CLOSE, PING, PONG, TEXT, FrameReader, WsError, close_frame, frame, parse_close
+
+if TYPE_CHECKING:
+    from gateway.node import Node
+
+log = structlog.get_logger("socket")
+WAKE_CONNECT, WAKE_PING, WAKE_PONG, WAKE_CLOSE, WAKE_AGE = range(5)
+HANDSHAKE_BYTES_MAX = 16 * 1024
+WRITE_HIGH_BYTES = 64 * 1024
+CONTROL_COST = 0.5
+LIVE = frame(control_frame("live", Live()))
+
+
+class SocketProtocol(asyncio.Protocol):
+    """See the module. It is a `Hearer` of the fan-out and `Timed` by the node's wheel."""
+
+    __slots__ = (
+        "__weakref__",
+        "_bucket",
+        "_close_code",
+        "_connections",
+        "_heard_at",
+        "_in_flight",
+        "_paused",
+        "_pinged_at",
+        "_queue",
+        "_reader",
+        "_refusals",
+        "_state",
+        "account",
+        "actor",
+        "node",
+        "peer",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.node: Node = app_state["node"]
+        self._connections: set[Any] = server_state.connections
+        self._state = State.OPENING
+        self._reader: FrameReader | None = None
+        self._queue: SendQueue | None = None
+        self._bucket: TokenBucket | None = None
+        self._paused = False
+        self._heard_at = 0.0
+        self._pinged_at = 0.0
+        self._in_flight = 0
+        self._refusals: list[float] | None = None
+        self._close_code = 0
+        self.account = ""
+        self.actor: Actor | None = None
+        self.peer = ""
+        self.transport: asyncio.Transport | None = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """uvicorn hands the transport over; the upgrade request follows at once."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._connections.add(self)
+        limits = self.node.settings.limits
+        transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_send_buffer_bytes)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _set_user_timeout(raw, limits.tcp_user_timeout_s)
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the handshake, then of frames."""
+        if self._reader is None:
+            if self._state is State.OPENING:
+                self._shake(data)
+            return
+        self._heard_at = self.node.now()
+        try:
+            messages = self._reader.feed(data)
+        except WsError as error:
+            self.close(error.code, error.reason)
+            return
+        for opcode, payload in messages:
+            if self._state is State.CLOSED:
+                return
+            if opcode == TEXT:
+                if self._state is not State.CLOSING:
+                    talk.frame_in(self, payload)
+            else:
+                self._control(opcode, payload)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone, whoever ended it."""
+        self._connections.discard(self)
+        self._signal(Signal.LOST)
+        self.transport = None
+
+    def eof_received(self) -> bool:
+        """The peer will send no more: let the transport close."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full: what comes from now on waits in our bounded queue."""
+        self._paused = True
+        if self._queue is None:
+            self._queue = SendQueue(self.node.settings.limits)
+        self.node.wheel.add(self.node.settings.limits.queue_age_s, self, WAKE_AGE)
+
+    def resume_writing(self) -> None:
+        """The peer reads again: hand over what waited, until it is full again."""
+        self._paused = False
+        queue = self._queue
+        while queue and not self._paused and self.transport is not None:
+            self.transport.write(queue.pop())
+
+    def shutdown(self) -> None:
+        """uvicorn shuts down: whoever is still here is told to come back elsewhere."""
+        if self._state is State.OPENING and self.transport is not None:
+            self.transport.close()
+        self.close(Close.DRAINING, "the node stops")
+
+    # Listener and Hearer
+
+    def write(self, data: bytes, frames: int) -> None:
+        """Whole frames for the peer. Beyond the queue's bounds the connection is closed as too slow."""
+        if self._state is State.CLOSING or self.transport is None:
+            return
+        if not self._paused:
+            self.transport.write(data)
+        elif self._queue is not None and not self._queue.push(data, frames, self.node.now()):
+            self._too_slow()
+
+    def write_recovered(self, data: bytes) -> None:
+        """Frames that continue a position, outside the bounds for live frames."""
+        if self._state is State.CLOSING or self.transport is None:
+            return
+        if self._paused and self._queue is not None:
+            self._queue.push_recovered(data, self.node.now())
+        else:
+            self.transport.write(data)
+
+    def hear(self, channel: str, after: int) -> None:
+        """A channel was given to the account: hear it from a seq on."""
+        self.node.spawn(talk.hear(self, {channel: after}, announce=True))
+
+    def lost(self, channel: str) -> None:
+        """A channel was taken: its unsent frames must not arrive, so a connection holding any starts anew."""
+        if self._queue:
+            self._too_slow()
+
+    def send(self, payload: bytes) -> None:
+        """One JSON object as one frame."""
+        self.write(frame(payload), 1)
+
+    # Life
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        return self._state
+
+    @property
+    def silent_since(self) -> float:
+        """Monotonic time of the last bytes from the peer."""
+        return self._heard_at
+
+    @property
+    def in_flight(self) -> int:
+        """Operations begun and not answered."""
+        return self._in_flight
+
+    @in_flight.setter
+    def in_flight(self, count: int) -> None:
+        self._in_flight = count
+
+    def signal(self, signal: Signal) -> Action:
+        """Step the state table; the action is the caller's to carry out."""
+        return self._signal(signal)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say why and wait for the peer's close, within a bound."""
+        if self.transport is None or self._signal(Signal.END) is not Action.CLOSE:
+            return
+        if self._queue is not None:
+            self._queue.clear()
+        self._close_code = code
+        self.transport.write(close_frame(code, reason))
+        self.node.forget(self, code)
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            _set_user_timeout(raw, self.node.settings.limits.close_wait_s)
+        self.node.wheel.add(self.node.settings.limits.close_wait_s, self, WAKE_CLOSE)
+
+    def take(self, cost: float) -> int:
+        """Take from the connection's bucket: 0, or the milliseconds to wait. Too many refusals end in 4029."""
+        assert self._bucket is not None
+        now = self.node.now()
+        wait_ms = self._bucket.take(cost, now)
+        if wait_ms:
+            recent = [at for at in self._refusals or () if now - at < 10.0]
+            recent.append(now)
+            self._refusals = recent
+            if len(recent) >= self.node.settings.limits.refusals_per_10s_max:
+                self.close(Close.ABUSIVE_RATE, "slow down")
+        return wait_ms
+
+    def live(self) -> None:
+        """Missed frames are out: from here on it is live."""
+        self.write(LIVE, 1)
+
+    def on_timer(self, why: int) -> None:
+        """The wheel's wake-ups; stale ones do nothing."""
+        limits = self.node.settings.limits
+        if why == WAKE_CONNECT:
+            if self._signal(Signal.DEADLINE) is Action.TIME_OUT:
+                self.close(Close.NO_CONNECT, "no connect in time")
+        elif why == WAKE_PING:
+            if self._state in (State.GREETED, State.JOINING, State.LIVE):
+                self._ping()
+        elif why == WAKE_PONG:
+            if self._state is State.LIVE and self._heard_at < self._pinged_at:
+                self.close(Close.NO_PONG, "no pong in time")
+        elif why == WAKE_CLOSE:
+            if self._state is State.CLOSING and self.transport is not None:
+                self.transport.abort()
+        elif self._queue and self._queue.too_old(self.node.now()):
+            self._too_slow()
+        elif self._queue and self._state is State.LIVE:
+            self.node.wheel.add(limits.queue_age_s / 2, self, WAKE_AGE)
+
+    # Inside
+
+    def _shake(self, data: bytes) -> None:
+        transport = self.transport
+        assert transport is not None
+        settings = self.node.settings
+        if len(data) > HANDSHAKE_BYTES_MAX:
+            transport.abort()
+            return
+        result = handshake.answer(data, settings)
+        transport.write(result.answer)
+        if not result.accepted:
+            log.info("handshake refused", status=result.status, peer=self.peer, origin=result.origin)
+            transport.close()
+            return
+        limits = settings.limits
+        now = self.node.now()
+        self._reader = FrameReader(limits.frame_in_bytes_max, limits.fragments_max)
+        self._bucket = TokenBucket(limits.operations_per_s, limits.operations_burst, now)
+        self._heard_at = now
+        self._signal(Signal.ACCEPTED)
+        self.node.greet(self)
+
+    def greet(self, hello: Hello, first_ping_s: float) -> None:
+        """The first frame, and the deadlines that start with it."""
+        self.send(control_frame("hello", hello))
+        self.node.wheel.add(self.node.settings.limits.connect_s, self, WAKE_CONNECT)
+        self.node.wheel.add(first_ping_s, self, WAKE_PING)
+
+    def _ping(self) -> None:
+        limits = self.node.settings.limits
+        self._pinged_at = self.node.now()
+        self.send(control_frame("ping", Ping(t=self.node.clock_ms())))
+        self.node.wheel.add(limits.pong_wait_s, self, WAKE_PONG)
+        self.node.wheel.add(limits.ping_interval_s, self, WAKE_PING)
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        if opcode == CLOSE:
+            self._close_received(payload)
+        elif opcode == PING and self._state is not State.CLOSING and not self.take(CONTROL_COST):
+            self.write(frame(payload, PONG), 1)
+        elif opcode == PONG:
+            self.take(CONTROL_COST)
+
+    def _close_received(self, payload: bytes) -> None:
+        assert self.transport is not None
+        if self._state is not State.CLOSING:
+            try:
+                code = parse_close(payload)
+            except WsError as error:
+                code = error.code
+            self.close(1000 if code == 1005 else code)
+        self.transport.close()
+
+    def _too_slow(self) -> None:
+        if self._queue is not None:
+            self._queue.clear()
+        self.close(Close.TOO_SLOW, "too slow; come back and continue")
+
+    def _signal(self, signal: Signal) -> Action:
+        self._state, action = step(self._state, signal)
+        if action is Action.FORGET:
+            self.node.forget(self, self._close_code or 1006)
+        return action
+
+
+def _set_user_timeout(raw: socket.socket, seconds: float) -> None:
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
