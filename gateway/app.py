@@ -1,6 +1,6 @@
 """The composition root: every part of a node is made and joined here, on one screen.
 
-`build(settings)` gives the ASGI application; its lifespan makes the node, starts it and takes it down again.
+`assemble(settings)` makes the node, `build(node)` the ASGI application whose lifespan starts it and takes it down.
 """
 
 from __future__ import annotations
@@ -40,19 +40,18 @@ class State(TypedDict):
     node: Node
 
 
-def build(settings: Settings) -> Starlette:
-    """The application; nothing is opened before its lifespan starts."""
+def build(node: Node) -> Starlette:
+    """The application around an assembled node, which its lifespan starts and stops."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[State]:
-        node = await assemble(settings)
         await node.start()
         try:
             yield {"node": node}
         finally:
             await node.stop()
 
-    routes = http.routes() + (demo.routes() if settings.demo else [])
+    routes = http.routes() + (demo.routes() if node.settings.demo else [])
     return Starlette(routes=routes, middleware=http.middleware(), lifespan=lifespan)
 
 

@@ -6,6 +6,7 @@ Reads the settings from the environment, prints for people, and exits with 0, 1 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,8 @@ def serve(worker: bool) -> None:
         sys.exit(workers.supervise(settings))
     listener = server.bind(settings, shared=worker)
     settings.data.mkdir(parents=True, exist_ok=True)
-    server.run(settings, listener, lambda node: None if worker else _say_address(listener.getsockname()))
+    told = _say_address if not worker else lambda listener: None
+    guarded(lambda: server.run(settings, listener, lambda node: told(listener)))
 
 
 @cli.command()
@@ -77,7 +79,8 @@ def demo() -> None:
     listener = server.bind(settings)
     host, port = listener.getsockname()[:2]
     click.echo(f"Starting Tsudoi on http://{host}:{port} …", err=True)
-    server.run(settings, listener, lambda node: node.spawn(_say_link(node.desk, f"http://{host}:{port}")))
+    address = f"http://{host}:{port}"
+    guarded(lambda: server.run(settings, listener, lambda node: node.spawn(_say_link(node.desk, address))))
 
 
 @cli.command()
@@ -188,8 +191,9 @@ def say(as_json: bool, facts: Any, text: str) -> None:
     click.echo(orjson.dumps(facts, default=msgspec.to_builtins).decode() if as_json else text)
 
 
-def _say_address(name: tuple[Any, ...]) -> None:
-    click.echo(f"Tsudoi serves on http://{name[0]}:{name[1]}", err=True)
+def _say_address(listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    click.echo(f"Tsudoi serves on http://{host}:{port}", err=True)
 
 
 async def _say_link(desk: Desk, address: str) -> None:

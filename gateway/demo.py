@@ -107,9 +107,7 @@ async def _people(request: Request) -> Response:
 
 async def _list(node: Node, request: Request) -> Any:
     await _checked(node, request)
-    rows = [
-        await node.desk.db.read(lambda tx, h=handle: accounts.find_account(tx, h)) for handle, _ in PEOPLE
-    ]
+    rows = await node.desk.db.read(lambda tx: [accounts.find_account(tx, handle) for handle, _ in PEOPLE])
     return {"people": [account_card(row) for row in rows]}
 
 

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from gateway.app import build
+from gateway.app import assemble, build
 from gateway.node import Node
 from gateway.socket import SocketProtocol
 from realtime.settings import Settings, SettingsError
@@ -32,7 +32,7 @@ GRACE_S = 5
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling; `on_started` is called when the port answers."""
 
-    on_started: Callable[[Node], None] | None = None
+    on_started: Callable[[], None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -43,13 +43,7 @@ class _Server(uvicorn.Server):
         """As uvicorn, then tell."""
         await super().startup(sockets)
         if self.on_started is not None:
-            self.on_started(self.node)
-
-    @property
-    def node(self) -> Node:
-        """The node that the application's lifespan made."""
-        node: Node = self.lifespan.state["node"]
-        return node
+            self.on_started()
 
 
 def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
@@ -74,7 +68,7 @@ def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
 def run(
     settings: Settings, listener: socket.socket, on_started: Callable[[Node], None] | None = None
 ) -> None:
-    """Serve until a signal; returns after a clean shutdown."""
+    """Serve until a signal; returns after a clean shutdown. Raises `StorageUnavailable`, `MigrationError`."""
     uvloop.run(_serve(settings, listener, on_started))
 
 
@@ -82,8 +76,9 @@ async def _serve(
     settings: Settings, listener: socket.socket, on_started: Callable[[Node], None] | None
 ) -> None:
     trusted = ",".join(settings.trusted_proxies)
+    node = await assemble(settings)
     config = uvicorn.Config(
-        build(settings),
+        build(node),
         ws=SocketProtocol,
         http="httptools",
         lifespan="on",
@@ -97,12 +92,12 @@ async def _serve(
         backlog=BACKLOG,
     )
     server = _Server(config)
-    server.on_started = on_started
+    server.on_started = (lambda: on_started(node)) if on_started else None
     stopping: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
         if server.started:
-            await server.node.drain()
+            await node.drain()
         server.should_exit = True
 
     def stop() -> None:

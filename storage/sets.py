@@ -38,7 +38,9 @@ def table_of(tx: Tx, columns: Columns, rows: Sequence[Row]) -> tuple[str, dict[s
         }
         return f"unnest({arrays}) as v ({names})", params
     picks = ", ".join(f"value ->> {i} as {name}" for i, (name, _) in enumerate(columns))
-    return f"(select {picks} from json_each(:v_rows)) as v", {"v_rows": orjson.dumps(rows).decode()}
+    return f"(select {picks} from json_each(:v_rows)) as v", {
+        "v_rows": orjson.dumps(rows, default=tuple).decode()
+    }
 
 
 def insert(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> None:
