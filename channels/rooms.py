@@ -70,7 +70,8 @@ async def create(desk: Desk, actor: Actor, request: RoomCreate) -> Room:
         entries.append(standing_changed("room.joined", me, room.id, 0, by=me))
         new = _newcomers(tx, me, request.accounts, [])
         _check_seats(1, new.added, limits)
-        entries += _let_in(tx, room, me, new, 1)
+        # Founding members read from the first line on, whatever later newcomers may.
+        entries += _let_in(tx, room._replace(reading=Reading.ALL), me, new, 1)
         emit(tx, entries)
         return room_view(tx, me, room.id)
 
