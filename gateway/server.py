@@ -47,7 +47,8 @@ class _Server(uvicorn.Server):
 
 
 def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
-    """A bound socket that does not listen yet; `shared` lets other processes bind the same port. Port 0 searches from `port_first`. Raises `SettingsError` if the port is taken."""
+    """A listening socket; a `shared` one is only bound, so that several processes may listen on it.
+    Port 0 searches from `port_first`. Raises `SettingsError` if the port is taken."""
     first = settings.port or settings.port_first
     for port in range(first, first + (1 if settings.port else PORTS_TRIED)):
         found = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
@@ -56,6 +57,9 @@ def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             found.bind((settings.host, port))
+            if not shared:
+                # Taken for good only now: a port that is merely bound can be bound by others too.
+                found.listen(BACKLOG)
         except OSError as error:
             found.close()
             if error.errno != errno.EADDRINUSE:

@@ -17,6 +17,7 @@ from realtime.errors import Refusal
 
 ID_MAX = 2**53 - 1
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_LEADING_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,16})\s*,')
 _BRACKETS = re.compile(rb"[][{}]")
 
 
@@ -87,7 +88,9 @@ def id_of_bad_frame(frame: bytes) -> int | None:
     try:
         loose = msgspec.json.decode(frame)
     except (msgspec.DecodeError, RecursionError, ValueError):
-        return None
+        # Not even JSON; clients write the id first, so it can be read without the rest.
+        match = _LEADING_ID.match(frame)
+        loose = {"id": int(match[1])} if match else None
     found = loose.get("id") if isinstance(loose, dict) else None
     return found if type(found) is int and 1 <= found <= ID_MAX else None
 

@@ -99,8 +99,8 @@ async def test_a_group_has_at_most_its_seats(world: World) -> None:
         others.append(other)
     room = await world.group(aki, *others[:149])
     assert room.members == 150
+    request = RoomAdd(room=room.id, accounts=[others[149].account], nonce="x")
     with pytest.raises(Refusal) as refused:
-        request = RoomAdd(room=room.id, accounts=[others[149].account], nonce="x")
         await rooms.add(world.desk, aki, request)
     assert (refused.value.code, refused.value.details["limit"]) == ("full", 150)
     after = await rooms.get(world.desk, aki, RoomRef(room=room.id))
