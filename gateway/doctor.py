@@ -9,8 +9,6 @@ import secrets
 import time
 from typing import Any
 
-import apsw
-
 from gateway import own_packages
 from gateway.app import now_ms
 from realtime.ids import IdMaker
@@ -20,6 +18,7 @@ from storage.courier_redis import RedisCourier
 from storage.database import Means, StorageUnavailable
 from storage.migrate import MigrationError, load
 from storage.open import database_of
+from storage.sqlite import sqlite_version
 
 Check = dict[str, Any]
 FILES_WANTED = 4_096
@@ -88,9 +87,7 @@ async def _database(settings: Settings) -> Check:
     db = database_of(settings, Means("doctor", now_ms, IdMaker(secrets.randbits)))
     try:
         if settings.embedded and not settings.sqlite_path.exists():
-            return _check(
-                what, True, f"SQLite {apsw.sqlite_lib_version()}; no database yet at {settings.sqlite_path}"
-            )
+            return _check(what, True, f"{sqlite_version()}; no database yet at {settings.sqlite_path}")
         await db.open(lambda parcels: None)
         begun = time.monotonic()
         version = await db.version()

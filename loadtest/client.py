@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
-SUBPROTOCOL = "tsudoi.v1"
+SUBPROTOCOL = Subprotocol("tsudoi.v1")
 CALL_S = 15.0
 
 
@@ -90,7 +91,7 @@ class Client:
             subprotocols=[SUBPROTOCOL],
             compression=None,
             ping_interval=None,
-            max_size=None,  # type: ignore[list-item]  # a NewType of str
+            max_size=None,
         )
         self.hello = orjson.loads(await self._socket.recv())["d"]
         self._reader = asyncio.create_task(self._read())

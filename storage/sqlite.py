@@ -120,7 +120,7 @@ class SqliteDatabase:
 
     async def version(self) -> str:
         """See `Database.version`."""
-        return f"SQLite {apsw.sqlite_lib_version()}"
+        return sqlite_version()
 
     async def close(self) -> None:
         """See `Database.close`."""
@@ -129,6 +129,11 @@ class SqliteDatabase:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def sqlite_version() -> str:
+    """What the bundled library calls itself."""
+    return f"SQLite {apsw.sqlite_lib_version()}"
 
 
 def connect(path: Path, *, reader: bool) -> apsw.Connection:
