@@ -1,0 +1,308 @@
+"""The hub: each listener hears each entry of its channels once, in order, as it may see it (WIRE §4)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.events import encode
+from realtime.hub import HELD_MAX, RECENT_MAX, Hub, seen_by
+from realtime.parcels import Audience, Parcel
+from realtime.ws import FrameReader
+
+
+def parcel(channel: str, seq: int, audience: Audience = Audience.ALL, target: str = "", kind: str = "x") -> Parcel:
+    frame = encode({"ch": channel, "seq": seq, "ev": kind, "d": {}})
+    return Parcel(channel, seq, kind, audience, "author", target, 0, "n", frame)
+
+
+def unframed(data: bytes) -> list[dict]:
+    """Server frames → their JSON (the client's reader wants masks, so the heads are read here)."""
+    found = []
+    while data:
+        size, start = data[1], 2
+        if size == 126:
+            size, start = int.from_bytes(data[2:4], "big"), 4
+        found.append(orjson.loads(data[start : start + size]))
+        data = data[start + size :]
+    return found
+
+
+class Ear:
+    """A listener that keeps what it is given."""
+
+    def __init__(self, account: str = "me") -> None:
+        self.account = account
+        self.writes: list[bytes] = []
+        self.heard: list[dict] = []
+
+    def write(self, data: bytes, frames: int) -> None:
+        found = unframed(data)
+        assert len(found) == frames
+        self.writes.append(data)
+        self.heard += found
+
+    def write_recovered(self, data: bytes) -> None:
+        self.heard += unframed(data)
+
+    def seqs(self, channel: str) -> list[int]:
+        return [frame["seq"] for frame in self.heard if frame["ch"] == channel and "seq" in frame]
+
+
+class Bench:
+    """A hub, what it asked for, and a way to let ticks pass."""
+
+    def __init__(self) -> None:
+        self.wakes = 0
+        self.gaps: list[str] = []
+        self.obeyed: list[Parcel] = []
+        self.hub = Hub(self._wake, self.gaps.append, self._obey)
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def _obey(self, one: Parcel) -> None:
+        self.obeyed.append(one)
+        if one.kind == "removed":
+            for listener in self.hub.of_account(one.target):
+                self.hub.leave(listener, one.channel)
+
+    def ear(self, account: str = "me", **positions: int) -> Ear:
+        ear = Ear(account)
+        self.hub.add(ear)
+        assert self.hub.join(ear, positions.items(), self.hub.mark()) == []
+        return ear
+
+
+def test_frames_of_a_tick_are_one_write_and_one_wake() -> None:
+    bench = Bench()
+    ears = [bench.ear(c=0) for _ in range(3)]
+    for seq in range(1, 6):
+        bench.hub.offer(parcel("c", seq))
+    assert bench.wakes == 1
+    bench.hub.flush()
+    assert [len(ear.writes) for ear in ears] == [1, 1, 1]
+    assert ears[0].writes[0] is ears[1].writes[0]
+    assert ears[0].seqs("c") == [1, 2, 3, 4, 5]
+
+
+def test_frames_of_several_channels_are_one_write() -> None:
+    bench = Bench()
+    both, one = bench.ear(c=0, d=0), bench.ear(d=0)
+    for seq in (1, 2):
+        bench.hub.offer(parcel("c", seq))
+        bench.hub.offer(parcel("d", seq))
+    bench.hub.flush()
+    assert (len(both.writes), len(one.writes)) == (1, 1)
+    assert (both.seqs("c"), both.seqs("d"), one.seqs("d")) == ([1, 2], [1, 2], [1, 2])
+
+
+def test_doubles_are_dropped_and_gaps_are_held() -> None:
+    bench = Bench()
+    ear = bench.ear(c=3)
+    for seq in (3, 1, 6, 6, 4):
+        bench.hub.offer(parcel("c", seq))
+    assert bench.gaps == ["c"]
+    assert bench.hub.gap_of("c") == (4, 6)
+    bench.hub.fill([parcel("c", 5)])
+    bench.hub.flush()
+    assert ear.seqs("c") == [4, 5, 6]
+    assert bench.hub.gap_of("c") is None
+
+
+def test_a_suspicion_asks_once_and_ends_when_filled() -> None:
+    bench = Bench()
+    ear = bench.ear(c=3)
+    assert not bench.hub.suspect("c", 3)
+    assert not bench.hub.suspect("unknown", 9)
+    assert bench.hub.suspect("c", 5)
+    bench.hub.suspect("c", 6)
+    assert bench.gaps == ["c"]
+    assert bench.hub.gap_of("c") == (3, 6)
+    bench.hub.fill([parcel("c", seq) for seq in (4, 5, 6)])
+    bench.hub.flush()
+    assert ear.seqs("c") == [4, 5, 6]
+
+
+def test_more_than_can_be_held_is_read_later_without_loss() -> None:
+    bench = Bench()
+    ear = bench.ear(c=0)
+    top = HELD_MAX + 50
+    for seq in range(2, top + 1):
+        bench.hub.offer(parcel("c", seq))
+    bench.hub.fill([parcel("c", 1)])
+    while (gap := bench.hub.gap_of("c")) is not None:
+        bench.hub.fill([parcel("c", seq) for seq in range(gap[0] + 1, gap[1] + 1)])
+    bench.hub.flush()
+    assert ear.seqs("c") == list(range(1, top + 1))
+
+
+def test_who_may_not_see_gets_the_same_skip_as_everybody() -> None:
+    bench = Bench()
+    me, other, third = bench.ear("me", c=0), bench.ear("other", c=0), bench.ear("third", c=0)
+    bench.hub.offer(parcel("c", 1))
+    bench.hub.offer(parcel("c", 2, Audience.ONLY, "me"))
+    bench.hub.offer(parcel("c", 3, Audience.NOBODY, "other"))
+    bench.hub.offer(parcel("c", 4))
+    bench.hub.flush()
+    assert [f["ev"] for f in me.heard] == ["x", "x", "skip", "x"]
+    assert [f["ev"] for f in other.heard] == ["x", "skip", "skip", "x"]
+    assert other.writes == third.writes
+    assert other.heard[1] == {"ch": "c", "seq": 2, "ev": "skip", "upto": 2}
+
+
+def test_ephemeral_events_are_withheld_not_skipped() -> None:
+    bench = Bench()
+    me, other = bench.ear("me", c=7), bench.ear("other", c=7)
+    bench.hub.offer(parcel("c", 0))
+    bench.hub.offer(parcel("c", 0, Audience.ONLY, "me"))
+    bench.hub.offer(parcel("c", 0, Audience.NOBODY))
+    bench.hub.flush()
+    assert (len(me.heard), len(other.heard)) == (2, 1)
+
+
+def test_a_removal_is_obeyed_before_any_higher_seq() -> None:
+    bench = Bench()
+    gone, stays = bench.ear("gone", c=0), bench.ear("stays", c=0)
+    bench.hub.offer(parcel("c", 1))
+    bench.hub.offer(parcel("c", 2, Audience.NOBODY, "gone", "removed"))
+    bench.hub.offer(parcel("c", 3))
+    bench.hub.flush()
+    assert gone.seqs("c") == [1, 2]
+    assert stays.seqs("c") == [1, 2, 3]
+    assert not bench.hub.hears(gone, "c")
+
+
+def test_a_removal_that_was_held_is_obeyed_in_its_place() -> None:
+    bench = Bench()
+    gone = bench.ear("gone", c=0)
+    bench.hub.offer(parcel("c", 3))
+    bench.hub.offer(parcel("c", 2, Audience.NOBODY, "gone", "removed"))
+    bench.hub.offer(parcel("c", 1))
+    bench.hub.flush()
+    assert gone.seqs("c") == [1, 2]
+
+
+def test_what_came_while_the_snapshot_was_read_is_not_lost() -> None:
+    bench = Bench()
+    old = bench.ear(c=5)
+    fresh = Ear()
+    bench.hub.add(fresh)
+    mark = bench.hub.mark()
+    for seq in (6, 7):
+        bench.hub.offer(parcel("c", seq))
+        bench.hub.offer(parcel("d", seq))
+    assert bench.hub.join(fresh, [("c", 6), ("d", 5)], mark) == []
+    bench.hub.offer(parcel("c", 8))
+    bench.hub.offer(parcel("d", 8))
+    bench.hub.flush()
+    assert fresh.seqs("c") == [7, 8]
+    assert fresh.seqs("d") == [6, 7, 8]
+    assert old.seqs("c") == [6, 7, 8]
+
+
+def test_a_listener_ahead_of_this_node_waits_until_it_has_caught_up() -> None:
+    bench = Bench()
+    old = bench.ear(c=3)
+    fresh = Ear()
+    bench.hub.add(fresh)
+    assert bench.hub.join(fresh, [("c", 5)], bench.hub.mark()) == []
+    assert bench.gaps == ["c"]
+    for seq in (4, 5, 6):
+        bench.hub.offer(parcel("c", seq))
+    bench.hub.flush()
+    assert old.seqs("c") == [4, 5, 6]
+    assert fresh.seqs("c") == [6]
+
+
+def test_a_join_that_cannot_be_proved_is_refused() -> None:
+    bench = Bench()
+    bench.ear(c=0)
+    fresh = Ear()
+    bench.hub.add(fresh)
+    mark = bench.hub.mark()
+    for seq in range(1, RECENT_MAX + 10):
+        bench.hub.offer(parcel("c", seq))
+    assert bench.hub.join(fresh, [("c", 3)], mark) == ["c"]
+    assert not bench.hub.hears(fresh, "c")
+    assert bench.hub.join(fresh, [("c", RECENT_MAX + 9)], bench.hub.mark()) == []
+
+
+def test_what_is_gone_leaves_nothing_behind() -> None:
+    bench = Bench()
+    ears = [bench.ear(f"p{n}", c=0, d=0) for n in range(3)]
+    waiting = Ear("late")
+    bench.hub.add(waiting)
+    bench.hub.join(waiting, [("c", 9)], bench.hub.mark())
+    for ear in [*ears, waiting]:
+        bench.hub.remove(ear)
+        bench.hub.remove(ear)
+    assert bench.hub.names() == []
+    assert bench.hub.of_account("p1") == []
+    bench.hub.offer(parcel("c", 1))
+    bench.hub.flush()
+    assert ears[0].heard == []
+
+
+AUDIENCES = st.sampled_from([(Audience.ALL, ""), (Audience.ONLY, "me"), (Audience.ONLY, "other"), (Audience.NOBODY, "")])
+
+
+@given(
+    entries=st.lists(AUDIENCES, min_size=1, max_size=40),
+    seed=st.integers(0, 2**32),
+    chaos=st.floats(0, 0.6),
+)
+def test_whatever_the_path_does_everybody_hears_everything_once_in_order(
+    entries: Sequence[tuple[Audience, str]], seed: int, chaos: float
+) -> None:
+    """Entries are dropped, doubled and swapped on the way; people come and go at any time; holes are read."""
+    dice = random.Random(seed)
+    bench = Bench()
+    log = [parcel("c", n + 1, audience, target) for n, (audience, target) in enumerate(entries)]
+    joined: list[tuple[Ear, int]] = []
+    path: list[Parcel] = []
+    for number, one in enumerate(log, start=1):
+        if dice.random() < 0.3 or number == 1:
+            # A snapshot is read now; entries arrive while it is read; then the listener joins at it.
+            ear = Ear(dice.choice(["me", "other", "third"]))
+            bench.hub.add(ear)
+            mark, position = bench.hub.mark(), number - 1
+            for _ in range(dice.randrange(3)):
+                if path:
+                    bench.hub.offer(path.pop(0))
+            assert bench.hub.join(ear, [("c", position)], mark) == []
+            joined.append((ear, position))
+        if dice.random() >= chaos:
+            path.append(one)
+        if dice.random() < chaos:
+            path.append(one)
+        if dice.random() < chaos:
+            dice.shuffle(path)
+        if path and dice.random() < 0.7:
+            bench.hub.offer(path.pop(0))
+        if dice.random() < 0.3:
+            bench.hub.flush()
+    for one in path:
+        bench.hub.offer(one)
+    bench.hub.suspect("c", len(log))
+    while (gap := bench.hub.gap_of("c")) is not None:
+        bench.hub.fill(log[gap[0] : gap[1]])
+    bench.hub.flush()
+    for ear, position in joined:
+        assert ear.heard == [orjson.loads(seen_by(one, ear.account)) for one in log[position:]]
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_frames_have_the_length_the_standard_gives_them(size: int) -> None:
+    from realtime.ws import TEXT, frame
+
+    data = frame(b"x" * size)
+    mask_bit = bytes((data[0], data[1] | 0x80))
+    head = {True: 2, False: 4 if size < 65_536 else 10}[size < 126]
+    masked = mask_bit + data[2:head] + b"\x00" * 4 + data[head:]
+    assert FrameReader(70_000, 8).feed(masked) == [(TEXT, b"x" * size)]
