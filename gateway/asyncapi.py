@@ -41,10 +41,10 @@ KINDS = {
     "control": "About the connection itself.",
 }
 CHANNEL_KINDS = {
-    "room": "room:<room id>",
-    "inbox": "user:<account id>, heard by that account alone",
-    "": "none",
+    "room": ("room:<room id>", "whoever is inside the room"),
+    "inbox": ("user:<account id>", "that account alone"),
 }
+"""Kinds of channels: how their names are made, and who hears them."""
 
 _CH = {"type": "string", "description": "The channel."}
 _SEQ = {
@@ -138,12 +138,19 @@ def _messages(served: list[Operation]) -> Json:
     messages[ERROR_MESSAGE] = _message(ERROR_MESSAGE, "An error reply.", _error_reply(), replied=True)
     for event in EVENTS.values():
         message = _message(f"push.{event.name}", event.summary, push_schema(event))
-        message["description"] = f"{KINDS[event.kind]} Channel: {CHANNEL_KINDS[event.channel]}."
+        message["description"] = " ".join([KINDS[event.kind], *_channel_of(event)])
         messages[f"push.{event.name}"] = {**message, "x-kind": event.kind, "x-channel": event.channel}
     skip = _message(f"push.{SKIP_MESSAGE}", "Something one may not see stood here.", _skip())
     skip["description"] = "From `seq` to `upto` there is nothing for this client; it counts as seen."
     messages[f"push.{SKIP_MESSAGE}"] = {**skip, "x-kind": "skip", "x-channel": ""}
     return messages
+
+
+def _channel_of(event: Event) -> list[str]:
+    if event.channel not in CHANNEL_KINDS:
+        return []
+    form, hearers = CHANNEL_KINDS[event.channel]
+    return [f"Its channel is `{form}`, heard by {hearers}."]
 
 
 def _message(name: str, summary: str, payload: Json, *, replied: bool = False) -> Json:

@@ -123,7 +123,8 @@ def events_table() -> str:
 
 def channels_table() -> str:
     """The kinds of channels."""
-    return table(["Kind", "Name"], [[name, f"`{form}`"] for name, form in CHANNEL_KINDS.items() if name])
+    rows = [[name, f"`{form}`", hearers] for name, (form, hearers) in CHANNEL_KINDS.items()]
+    return table(["Kind", "Name", "Heard by"], rows)
 
 
 def shapes() -> str:
