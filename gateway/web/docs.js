@@ -69,14 +69,15 @@ function table(caption, head, rows) {
 function fields(caption, schema, isRequest) {
   const entries = Object.entries(schema.properties ?? {});
   if (!entries.length) return make("p", { class: "about" }, `${caption}: no fields.`);
+  const noted = entries.some(([, each]) => note(each));
   const rows = entries.map(([name, each]) => {
     const needed = (schema.required ?? []).includes(name);
     const fallback = each.default === undefined || each.default === null ? "" : `; else ${JSON.stringify(each.default)}`;
     const must = needed ? make("span", { class: "must" }, "yes") : `no${fallback}`;
     const row = [make("code", {}, name), kind(each)];
-    return [...row, ...(isRequest ? [must] : []), prose(note(each))];
+    return [...row, ...(isRequest ? [must] : []), ...(noted ? [prose(note(each))] : [])];
   });
-  return table(caption, ["Field", "Type", ...(isRequest ? ["Required"] : []), "Note"], rows);
+  return table(caption, ["Field", "Type", ...(isRequest ? ["Required"] : []), ...(noted ? ["Note"] : [])], rows);
 }
 
 function named(schema, schemas) {

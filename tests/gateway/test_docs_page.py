@@ -40,6 +40,15 @@ def test_nothing_comes_from_elsewhere() -> None:
         assert not re.search(r"https?:|url\(|@import|[\"']//", source)
 
 
+def test_the_page_knows_ids_as_the_code_does() -> None:
+    pattern = re.search(r'ID_PATTERN = "(.*)"', JS)
+    assert pattern is not None
+    assert (
+        openapi_document("", Limits())["components"]["schemas"]["RoomRef"]["properties"]["room"]["pattern"]
+        == pattern[1]
+    )
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of #rrggbb (WCAG 2.2)."""
     parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
