@@ -1,6 +1,142 @@
-"""x"""
+"""The OpenAPI 3.1 document of the HTTP door, made from the operations table.
+
+Called by the HTTP door for `/openapi.json` and by the tests. A pure function: equal tables give equal documents.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.schema import (
+    ERROR,
+    LICENCE,
+    TITLE,
+    Json,
+    by_noun,
+    components,
+    describe,
+    error_rows,
+    errors_of,
+    facts,
+    limit_rows,
+    noun_of,
+    reference_to,
+    tags,
+)
+from realtime.errors import ERRORS
+from realtime.operations import Door, Operation, Who
+from realtime.settings import Limits
+from realtime.table import OPERATIONS
+
+SESSION_COOKIE = "tsudoi_session"
+HTTP_ERRORS = ("too_large",)
+SESSION_ERRORS = ("forbidden",)
+"""Over HTTP every request shows its session: a suspended account or a foreign `Origin` is refused here."""
+
+DESCRIPTION = """\
+The HTTP door of Tsudoi. Every operation is `POST /api/v1/<operation>` with a JSON object, and answers 200 with \
+`{"ok": …}` or a fitting status with `{"error": …}`. The same operations run over the WebSocket of `/gateway`, \
+which `/asyncapi.json` describes; `docs/protocol.md` tells how the two belong together."""
+
+PLAIN = (
+    ("/healthz", "The process lives.", ((200, "It does."),)),
+    (
+        "/readyz",
+        "The node may be given connections.",
+        ((200, "It may; `degraded` where the courier is down."), (503, "Starting, draining, or cut off.")),
+    ),
+    ("/openapi.json", "This document.", ((200, "OpenAPI 3.1."),)),
+    ("/asyncapi.json", "The document of the WebSocket door.", ((200, "AsyncAPI 3.0."),)),
+)
 
 
-def document() -> dict[str, object]:
-    """x"""
-    return {}
+def openapi_document(version: str, limits: Limits) -> Json:
+    """The whole document; `version` is that of the server."""
+    served = {name: each for name, each in OPERATIONS.items() if Door.HTTP in each.doors}
+    types = [kind for each in served.values() for kind in (each.request, each.result)]
+    paths: Json = {f"/api/v1/{name}": {"post": _operation(each)} for name, each in served.items()}
+    paths.update({path: {"get": _plain(path, summary, answers)} for path, summary, answers in PLAIN})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": version, "description": DESCRIPTION, "license": LICENCE},
+        "servers": [{"url": "/"}],
+        "tags": [
+            *tags(by_noun(served)),
+            {"name": "plain", "description": "Plain pages for probes and tools."},
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": {**components(types), "Error": ERROR},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A session's token, for apps and bots.",
+                },
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": SESSION_COOKIE,
+                    "description": "An HttpOnly, SameSite cookie, for browsers; `Origin` is checked.",
+                },
+            },
+        },
+        "x-error-codes": error_rows(),
+        "x-limits": limit_rows(limits),
+    }
+
+
+def http_errors_of(operation: Operation) -> list[str]:
+    """All codes an operation may answer with over HTTP, in the order of the error table."""
+    more = HTTP_ERRORS if operation.who is Who.ANYONE else (*HTTP_ERRORS, *SESSION_ERRORS)
+    codes = {*errors_of(operation), *more}
+    return [code for code in ERRORS if code in codes]
+
+
+def _operation(operation: Operation) -> Json:
+    document: Json = {
+        "operationId": operation.name,
+        "tags": [noun_of(operation.name)],
+        "summary": operation.summary,
+        "description": describe(operation),
+        "security": [] if operation.who is Who.ANYONE else [{"bearer": []}, {"cookie": []}],
+        "requestBody": {"required": True, "content": _json(reference_to(operation.request))},
+        "responses": {"200": {"description": "Done.", "content": _json(_ok(operation))}},
+    }
+    by_status: dict[int, list[str]] = {}
+    for code in http_errors_of(operation):
+        by_status.setdefault(ERRORS[code].status, []).append(code)
+    for status in sorted(by_status):
+        document["responses"][str(status)] = _refusal(by_status[status])
+    return {**document, **facts(operation)}
+
+
+def _ok(operation: Operation) -> Json:
+    return {"type": "object", "properties": {"ok": reference_to(operation.result)}, "required": ["ok"]}
+
+
+def _refusal(codes: list[str]) -> Json:
+    error = {
+        "allOf": [
+            {"$ref": "#/components/schemas/Error"},
+            {"type": "object", "properties": {"code": {"enum": codes}}},
+        ]
+    }
+    return {
+        "description": "\n\n".join(f"`{code}`: {ERRORS[code].meaning}" for code in codes),
+        "content": _json({"type": "object", "properties": {"error": error}, "required": ["error"]}),
+    }
+
+
+def _json(schema: Json) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _plain(path: str, summary: str, answers: tuple[tuple[int, str], ...]) -> Json:
+    return {
+        "operationId": "plain." + path.strip("/").partition(".")[0],
+        "tags": ["plain"],
+        "summary": summary,
+        "security": [],
+        "responses": {str(status): {"description": meaning} for status, meaning in answers},
+    }

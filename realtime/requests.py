@@ -11,7 +11,14 @@ from realtime.models import AccountCard, Badges, ChannelPosition, Message, Readi
 from realtime.operations import Request
 
 Id = Annotated[
-    str, Meta(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$", description="an id: UUIDv7, Crockford base32")
+    str,
+    Meta(
+        # The length is said as well, because `$` also matches in front of a final line feed.
+        pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+        min_length=26,
+        max_length=26,
+        description="an id: UUIDv7, Crockford base32",
+    ),
 ]
 Nonce = Annotated[
     str, Meta(min_length=1, max_length=64, description="chosen by the client, new for each act")

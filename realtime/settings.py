@@ -8,6 +8,7 @@ that cannot be read is refused at start with one line that names the variable.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,12 @@ class Settings:
             )
         if self.processes < 1 or not 0 <= self.port <= 65535:
             raise SettingsError("WEB_CONCURRENCY must be at least 1 and PORT between 0 and 65535")
+        for variable, value in (
+            ("TSUDOI_PARTITIONS", self.partitions),
+            ("TSUDOI_OPERATIONS_PER_S", self.limits.operations_per_s),
+        ):
+            if value <= 0:
+                raise SettingsError(f"{variable} is {value:g}; it must be more than 0")
         if self.demo and not is_loopback(self.host):
             raise SettingsError(
                 f"the demo listens on loopback only, but TSUDOI_HOST is {self.host}: demo people have no secrets"
@@ -138,7 +145,12 @@ class Settings:
 
 def is_loopback(host: str) -> bool:
     """True for names and addresses that reach this machine only."""
-    return host in ("localhost", "::1", "[::1]") or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
 
 
 def variable_of(field: str) -> str:

@@ -52,8 +52,8 @@ _TABLE = (
         cost=5,
         durable=True,
     ),
-    Operation("room.get", r.RoomRef, Room, "A room with its people.", ("not_found",)),
-    Operation("room.list", r.RoomList, r.RoomPage, "One's rooms, requests or invitations.", ("not_found",)),
+    Operation("room.get", r.RoomRef, Room, "A room with its people.", ("not_found", "not_member")),
+    Operation("room.list", r.RoomList, r.RoomPage, "One's rooms, requests or invitations."),
     Operation(
         "room.update",
         r.RoomUpdate,
@@ -113,7 +113,7 @@ _TABLE = (
         r.RoomSend,
         r.Sent,
         "Say something in a room.",
-        ("not_found", "not_member", "forbidden", "text_invalid", "text_too_long", "conflict"),
+        ("not_found", "not_member", "forbidden", "text_invalid", "text_too_long", "full", "conflict"),
         durable=True,
     ),
     Operation(

@@ -26,8 +26,11 @@ _GRAPHEME = regex.compile(r"\X")
 # Bidirectional controls and invisibles turn names and lines into something else than they are (FEATURES §2).
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset(
-    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u3164\ufeff\uffa0"
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u2800\u3164\ufeff\uffa0"
 )
+# Alone these show nothing: spaces, controls, formats such as joiners and tags, and variation selectors.
+_BLANK = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_SELECTOR = regex.compile(r"\p{Variation_Selector}")
 _KEPT_CONTROLS = frozenset("\n\t")
 
 
@@ -72,8 +75,11 @@ def clean_short_text(text: str) -> str:
     if not _visible(cleaned):
         raise Refusal("text_invalid", "The text is empty.")
     used = short_text_cost(cleaned)
-    if used > SHORT_TEXT_LIMIT or len(cleaned.encode()) > SHORT_TEXT_BYTES_MAX:
+    if used > SHORT_TEXT_LIMIT:
         raise Refusal("text_too_long", limit=SHORT_TEXT_LIMIT, used=used, unit="graphemes")
+    size = len(cleaned.encode())
+    if size > SHORT_TEXT_BYTES_MAX:
+        raise Refusal("text_too_long", limit=SHORT_TEXT_BYTES_MAX, used=size, unit="bytes")
     return cleaned
 
 
@@ -113,7 +119,9 @@ def _normalise(text: str, *, lines: bool) -> str:
 
 
 def _visible(text: str) -> bool:
-    return any(not c.isspace() and c not in _INVISIBLE and c not in _BIDI for c in text)
+    return any(
+        c not in _INVISIBLE and unicodedata.category(c) not in _BLANK and not _SELECTOR.match(c) for c in text
+    )
 
 
 def _checked_clusters(text: str) -> list[str]:

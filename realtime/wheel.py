@@ -12,7 +12,8 @@ class Timed(Protocol):
     """What a wheel can wake. A late or stale wake-up must be harmless: the woken looks at its own state."""
 
     def on_timer(self, why: int) -> None:
-        """Called once, not before the delay has passed and at most one tick later."""
+        """Called once: not before the delay has passed since the wheel last advanced, and less than two ticks
+        later than asked, unless the loop stalls."""
 
 
 class Wheel:
