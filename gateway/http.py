@@ -30,6 +30,7 @@ from realtime.requests import Clock, ClockRead, Ticket
 from realtime.table import OPERATIONS
 
 WEB = Path(__file__).parent / "web"
+VERSION = "0.1.0"
 HEADERS = (
     (
         b"content-security-policy",
@@ -140,11 +141,17 @@ def _page(name: str) -> Any:
 
 
 async def _openapi(request: Request) -> Response:
-    return Response(encode(openapi.document()), media_type="application/json")
+    return Response(
+        encode(openapi.openapi_document(VERSION, node_of(request).settings.limits)),
+        media_type="application/json",
+    )
 
 
 async def _asyncapi(request: Request) -> Response:
-    return Response(encode(asyncapi.document()), media_type="application/json")
+    return Response(
+        encode(asyncapi.asyncapi_document(VERSION, node_of(request).settings.limits)),
+        media_type="application/json",
+    )
 
 
 class GuardHeaders:

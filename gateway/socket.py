@@ -239,7 +239,14 @@ class SocketProtocol(asyncio.Protocol):
         self.write(LIVE, 1)
 
     def on_timer(self, why: int) -> None:
-        """The wheel's wake-ups; stale ones do nothing."""
+        """The wheel's wake-ups; stale ones do nothing. One connection's trouble must not stop the others' timers."""
+        try:
+            self._on_timer(why)
+        except Exception:
+            log.exception("timer failed", why=why, account=self.account)
+            self.close(Close.SERVER_ERROR)
+
+    def _on_timer(self, why: int) -> None:
         limits = self.node.settings.limits
         if why == WAKE_CONNECT:
             if self._signal(Signal.DEADLINE) is Action.TIME_OUT:

@@ -90,8 +90,8 @@ def pages() -> dict[str, tuple[str, str]]:
     """Path → type and text."""
     return {
         "/docs": ("text/html", HTML),
-        "/docs.css": ("text/css", CSS),
-        "/docs.js": ("text/javascript", JS),
+        "/web/docs.css": ("text/css", CSS),
+        "/web/docs.js": ("text/javascript", JS),
         "/openapi.json": ("application/json", json.dumps(openapi_document("1.2.3", Limits()))),
         "/asyncapi.json": ("application/json", json.dumps(asyncapi_document("1.2.3", Limits()))),
     }

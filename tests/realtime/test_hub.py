@@ -16,7 +16,9 @@ from realtime.parcels import Audience, Parcel
 from realtime.ws import FrameReader
 
 
-def parcel(channel: str, seq: int, audience: Audience = Audience.ALL, target: str = "", kind: str = "x") -> Parcel:
+def parcel(
+    channel: str, seq: int, audience: Audience = Audience.ALL, target: str = "", kind: str = "x"
+) -> Parcel:
     frame = encode({"ch": channel, "seq": seq, "ev": kind, "d": {}})
     return Parcel(channel, seq, kind, audience, "author", target, 0, "n", frame)
 
@@ -249,7 +251,9 @@ def test_what_is_gone_leaves_nothing_behind() -> None:
     assert ears[0].heard == []
 
 
-AUDIENCES = st.sampled_from([(Audience.ALL, ""), (Audience.ONLY, "me"), (Audience.ONLY, "other"), (Audience.NOBODY, "")])
+AUDIENCES = st.sampled_from(
+    [(Audience.ALL, ""), (Audience.ONLY, "me"), (Audience.ONLY, "other"), (Audience.NOBODY, "")]
+)
 
 
 @given(
@@ -268,19 +272,8 @@ def test_whatever_the_path_does_everybody_hears_everything_once_in_order(
     path: list[Parcel] = []
     for number, one in enumerate(log, start=1):
         if dice.random() < 0.3 or number == 1:
-            # A snapshot is read now; entries arrive while it is read; then the listener joins at it.
-            ear = Ear(dice.choice(["me", "other", "third"]))
-            bench.hub.add(ear)
-            mark, position = bench.hub.mark(), number - 1
-            for _ in range(dice.randrange(3)):
-                if path:
-                    bench.hub.offer(path.pop(0))
-            assert bench.hub.join(ear, [("c", position)], mark) == []
-            joined.append((ear, position))
-        if dice.random() >= chaos:
-            path.append(one)
-        if dice.random() < chaos:
-            path.append(one)
+            joined.append((newcomer(bench, dice, path, number - 1), number - 1))
+        path += [one] * dice.choices([0, 1, 2], [chaos, 1 - chaos, chaos])[0]
         if dice.random() < chaos:
             dice.shuffle(path)
         if path and dice.random() < 0.7:
@@ -295,6 +288,18 @@ def test_whatever_the_path_does_everybody_hears_everything_once_in_order(
     bench.hub.flush()
     for ear, position in joined:
         assert ear.heard == [orjson.loads(seen_by(one, ear.account)) for one in log[position:]]
+
+
+def newcomer(bench: Bench, dice: random.Random, path: list[Parcel], position: int) -> Ear:
+    """A snapshot is read at `position`; entries arrive while it is read; then the listener joins there."""
+    ear = Ear(dice.choice(["me", "other", "third"]))
+    bench.hub.add(ear)
+    mark = bench.hub.mark()
+    for _ in range(dice.randrange(3)):
+        if path:
+            bench.hub.offer(path.pop(0))
+    assert bench.hub.join(ear, [("c", position)], mark) == []
+    return ear
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
