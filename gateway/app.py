@@ -24,7 +24,7 @@ from realtime.ids import IdMaker
 from realtime.settings import Settings
 from storage.accounts import keep_meta_once
 from storage.courier import Courier, CourierConfig
-from storage.courier_memory import MemoryCourier
+from storage.courier_memory import MemoryBus, MemoryCourier
 from storage.courier_redis import RedisCourier
 from storage.database import Means, Tx
 from storage.leases import Leases
@@ -32,6 +32,9 @@ from storage.leases_memory import MemoryLeases
 from storage.leases_redis import LeasesConfig, RedisLeases
 from storage.open import database_of
 from storage.sqlite import SqliteDatabase
+
+
+EMBEDDED_LOG_ENTRIES = 256
 
 
 class State(TypedDict):
@@ -93,7 +96,8 @@ def _courier(settings: Settings, name: str) -> Courier:
     config = CourierConfig.of(settings, name)
     if settings.redis_url:
         return RedisCourier(config, random.SystemRandom())
-    return MemoryCourier(config)
+    # One process needs no hot log but for quick resumes: a few hundred entries a partition, some megabytes in all.
+    return MemoryCourier(config, MemoryBus(EMBEDDED_LOG_ENTRIES))
 
 
 def _leases(settings: Settings) -> Leases:
