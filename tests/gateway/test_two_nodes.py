@@ -17,7 +17,7 @@ StartPair = Callable[..., Awaitable[Pair]]
 
 
 @pytest.fixture
-def start_pair(start_node: Start, postgres_url: str) -> StartPair:
+def start_pair(postgres_url: str, start_node: Start) -> StartPair:
     async def start(redis_url: str, prefix: str = "tsudoi", **fields: float) -> Pair:
         common = {"database_url": postgres_url, "redis_url": redis_url, "redis_prefix": prefix, **fields}
         return await start_node(**common), await start_node(**common)
@@ -87,6 +87,7 @@ async def test_parcels_that_never_come_are_found_by_the_sweep(start_pair: StartP
     async with one.client(aki) as a, two.client(haru) as h:
         room = await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1")
         await h.until(lambda: f"room:{room['id']}" in h.ear.positions)
+        await until(lambda: f"room:{room['id']}" in two.node.hub.names())
         publish = one.node.courier.publish
         one.node.courier.publish = lambda parcel: None  # type: ignore[method-assign]
         for n in range(5):
