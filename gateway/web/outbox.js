@@ -5,6 +5,8 @@
 
 const RETRY_MS = 1_000;
 const FAULTS_MAX = 5;
+// Longer than this is for the person to decide, not for a loop.
+const WAIT_MAX_MS = 60_000;
 
 export class Outbox {
   #client;
@@ -119,7 +121,8 @@ export class Outbox {
     const faults = (this.#faults.get(line.nonce) ?? 0) + 1;
     if (error.code === "internal") this.#faults.set(line.nonce, faults);
     line.state = "waiting";
-    if (!error.temporary || (error.code === "internal" && faults >= FAULTS_MAX)) {
+    const hopeless = (error.code === "internal" && faults >= FAULTS_MAX) || error.retryMs > WAIT_MAX_MS;
+    if (!error.temporary || hopeless) {
       line.state = "refused";
       line.error = error.details?.reason ?? error.code;
     }

@@ -82,6 +82,7 @@ export class TalkView {
     byId("room-members").textContent = card.kind === "group" ? words.members(card.members) : "";
     this.#log.setAttribute("aria-label", words.timeline(title));
     byId("people-button").hidden = card.kind !== "group";
+    byId("people-button").setAttribute("aria-label", words.people_label(card.members));
     const waits = card.state === "request" && card.creator === this.#app.people.me?.id;
     const note = card.state === "draft" ? words.draft_note : waits ? words.request_note : "";
     byId("room-note").textContent = note;
@@ -91,6 +92,7 @@ export class TalkView {
   /** A push of the open room. */
   apply(frame) {
     const changed = this.#timeline.apply(frame);
+    if (frame.ev === "message.deleted" && frame.d.message === this.#replyTo?.id) this.#answer(null);
     const message = frame.d.message;
     if (frame.ev === "message.created" && message.author !== this.#app.people.me?.id && !this.#scroll.atEnd) {
       this.#fresh++;
