@@ -32,12 +32,12 @@ export function gist(people, message) {
   return chars.length > QUOTE_CHARS ? chars.slice(0, QUOTE_CHARS).join("") + "…" : text;
 }
 
-/** What depends on the line before: does a day begin, does the same person go on? */
-export function place(message, before, markSeq) {
+/** What depends on the line before: does a day begin, does the same person go on? `mark`: is it the first unread one? */
+export function place(message, before, mark) {
   const newDay = !before || dayKey(before.at) !== dayKey(message.at);
-  const mark = markSeq !== null && message.seq > markSeq && (!before || before.seq <= markSeq);
   const same = before && !before.system && !message.system && before.author === message.author;
-  return { newDay: newDay ? day(message.at) : "", mark, follows: Boolean(same && !newDay && !mark && message.at - before.at < TOGETHER_MS) };
+  const follows = Boolean(same && !newDay && !mark && message.at - before.at < TOGETHER_MS);
+  return { newDay: newDay ? day(message.at) : "", mark, follows };
 }
 
 /** Everything that a line's look depends on, as one string: equal means nothing to do. */
@@ -128,7 +128,7 @@ export function pendingRow(line, outbox) {
       "div",
       { class: "row own" },
       el("div", { class: "said" }, el("div", { class: "bubble" }, el("p", { class: "text" }, line.text))),
-      el("div", { class: "beside" }, el("span", { class: "fate" }, words[line.state] ?? "")),
+      el("div", { class: "beside" }, el("span", { class: "fate" }, line.state === "sending" ? words.sending : words.waiting)),
     ),
     refused
       ? el("div", { class: "refusal" }, el("span", {}, words.refused(wordsOf(line.error))), el("div", { class: "tools" }, ...buttons))

@@ -103,6 +103,8 @@ export class TalkView {
 
   /** One's own line was acknowledged: it stands in the room from now on. */
   sent(line, { message, seq, at }) {
+    // The first word of a draft makes it a request, which only an answer tells of.
+    if (this.#app.rooms.get(line.room)?.state === "draft") this.#app.rooms.refresh(line.room);
     if (line.room !== this.room) return;
     const { text, reply_to, written_at, room } = line;
     const author = this.#app.people.me.id;
@@ -133,11 +135,12 @@ export class TalkView {
       node.remove();
       this.#nodes.delete(id);
     }
+    const mark = this.#firstUnread();
     let before = null;
     let next = this.#list.firstElementChild;
     for (const message of timeline.lines) {
       const target = message.reply_to ? timeline.find(message.reply_to) : null;
-      const node = this.#node({ message, target, where: place(message, before, this.#markSeq), people });
+      const node = this.#node({ message, target, where: place(message, before, message === mark), people });
       if (node !== next) this.#list.insertBefore(node, next);
       else next = next.nextElementSibling;
       before = message;
@@ -146,6 +149,14 @@ export class TalkView {
     byId("history-start").hidden = !timeline.loaded || timeline.moreBefore;
     byId("history-wait").hidden = timeline.loaded && !timeline.failed;
     byId("history-wait").textContent = timeline.failed ? words.older_failed : words.loading;
+  }
+
+  /** The first line of another person after the read position, if what comes before it is here too. */
+  #firstUnread() {
+    const { lines, first, moreBefore } = this.#timeline;
+    if (this.#markSeq === null || (moreBefore && first?.seq > this.#markSeq)) return undefined;
+    const me = this.#app.people.me?.id;
+    return lines.find((line) => line.seq > this.#markSeq && line.author !== me && !line.system && !line.deleted);
   }
 
   #node(line) {
@@ -244,7 +255,7 @@ export class TalkView {
   /** What was in view of a page that is shown counts as read. */
   #see() {
     const timeline = this.#timeline;
-    if (!timeline?.last || document.visibilityState !== "visible" || !this.#log.checkVisibility()) return;
+    if (!timeline?.last || document.visibilityState !== "visible") return;
     const seen = this.#scroll.lastSeen([...this.#list.children]);
     if (seen) this.#app.rooms.read(timeline.room, Number(seen.dataset.seq));
   }

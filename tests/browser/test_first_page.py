@@ -67,7 +67,7 @@ def test_two_people_talk(visit: Visit, link: str) -> None:
     haru.locator(".unread", has_text="4").wait_for()
 
     enter_room(haru)
-    haru.locator(".mark").wait_for()
+    assert "集まれた!" in haru.locator(".line", has=haru.locator(".mark")).text_content()
     theirs = line(haru, "着いたよ")
     theirs.hover()
     theirs.get_by_role("button", name="返信").click()
@@ -168,8 +168,10 @@ def test_a_killed_server_is_waited_for_and_the_line_comes_once(
     aki.locator("#pending .waiting", has_text="トンネルの中").wait_for()
     assert aki.locator("#pending .fate").text_content() == "未送信"
 
-    # What is not sent survives a reload of the page, as soon as there is a server to load it from.
+    # A reload neither loses the line nor doubles it, whether it had left before or not.
     demo.start()
+    aki.reload()
+    enter_room(aki)
     for page in (aki, haru):
         state(page, "つながっています")
         count(line(page, "トンネルの中"), 1)
@@ -282,6 +284,13 @@ def test_a_stranger_asks_first(visit: Visit, demo: ServerProcess, link: str) -> 
     sora.locator("#room-note", has_text="リクエスト").wait_for()
     write(sora, "はじめまして。写真展で会ったそらです")
     line(sora, "はじめまして").wait_for()
+    # One word is all; what the server refuses stays here with the reason, until it is taken back.
+    sora.locator("#room-note", has_text="返事があると続きを話せます").wait_for()
+    write(sora, "もうひとつ")
+    sora.locator(".refused .fate", has_text="未送信").wait_for()
+    assert "一度だけ送れます" in sora.locator(".refusal").text_content()
+    sora.get_by_role("button", name="取り消す").click()
+    count(sora.locator("#pending .line"), 0)
 
     asked = aki.locator("#requested .asked", has_text="そら")
     asked.locator(".asked-text", has_text="写真展").wait_for()
