@@ -53,7 +53,7 @@ def routes() -> list[BaseRoute]:
         Route("/asyncapi.json", _asyncapi),
         Route("/docs", _page("docs.html")),
         Route("/", _page("index.html")),
-        Mount("/web", StaticFiles(directory=WEB)),
+        Mount("/web", _Files(directory=WEB)),
     ]
 
 
@@ -152,6 +152,16 @@ async def _asyncapi(request: Request) -> Response:
         encode(asyncapi.asyncapi_document(VERSION, node_of(request).settings.limits)),
         media_type="application/json",
     )
+
+
+class _Files(StaticFiles):
+    """The page's files. Browsers ask each time (by ETag), so that files of two versions never meet in one page."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """As Starlette's, and `no-cache`."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
 
 class GuardHeaders:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,9 +26,10 @@ from typing import Any
 from tests.support.watchdog import Watchdog, signal_family
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 20.0
+START_S = 60.0
 STOP_S = 30.0
 PORTS_TRIED = 5
+STEP_S = 0.02
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 HOST = "127.0.0.1"
 
@@ -83,6 +85,15 @@ class ServerProcess:
     def log_text(self) -> str:
         """All it has said so far, over all of its starts."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+
+    def wait_for_log(self, pattern: re.Pattern[str]) -> str:
+        """The first match of `pattern` in what it says. Raises `AssertionError` if it never comes."""
+        deadline = time.monotonic() + START_S
+        while not (found := pattern.search(self.log_text())):
+            if not self.running or time.monotonic() > deadline:
+                raise AssertionError(f"never said {pattern}:\n{self.log_text()}")
+            time.sleep(STEP_S)
+        return found[0]
 
     # Life
 
@@ -164,7 +175,7 @@ class ServerProcess:
         while self.running and time.monotonic() < deadline:
             if self._answers_ready():
                 return self.running
-            time.sleep(0.02)
+            time.sleep(STEP_S)
         return False
 
     def _answers_ready(self) -> bool:

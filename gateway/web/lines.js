@@ -1,0 +1,137 @@
+// How one line of a room looks. Each function makes a fresh element; who calls decides when.
+
+import { clock, day, dayKey, full } from "./dates.js";
+import { el, face } from "./dom.js";
+import { words, wordsOf } from "./words.js";
+
+const TOGETHER_MS = 5 * 60_000;
+const LATE_MS = 60_000;
+const QUOTE_CHARS = 80;
+
+/** A person's name for a sentence; `people` knows oneself. */
+export function nameOf(people, id) {
+  if (id === people.me?.id) return words.me;
+  const card = people.want(id);
+  return card ? words.call_name(card.name) : words.someone;
+}
+
+/** A system line as a sentence. */
+export function sentence(people, message) {
+  const { what, accounts = [], title = "" } = message.system;
+  const tell = words.system[what] ?? words.system.other;
+  const names = words.and(accounts.map((id) => nameOf(people, id)));
+  return tell({ by: nameOf(people, message.author), names, title });
+}
+
+/** What a list or a quote shows of a line. */
+export function gist(people, message) {
+  if (message.deleted) return words.deleted;
+  if (message.system) return sentence(people, message);
+  const text = message.text.replace(/\s+/g, " ");
+  const chars = [...text];
+  return chars.length > QUOTE_CHARS ? chars.slice(0, QUOTE_CHARS).join("") + "…" : text;
+}
+
+/** What depends on the line before: does a day begin, does the same person go on? `mark`: is it the first unread one? */
+export function place(message, before, mark) {
+  const newDay = !before || dayKey(before.at) !== dayKey(message.at);
+  const same = before && !before.system && !message.system && before.author === message.author;
+  const follows = Boolean(same && !newDay && !mark && message.at - before.at < TOGETHER_MS);
+  return { newDay: newDay ? day(message.at) : "", mark, follows };
+}
+
+/** Everything that a line's look depends on, as one string: equal means nothing to do. */
+export function signature(line) {
+  const { message, target, where, people } = line;
+  const names = [message.author, ...(message.system?.accounts ?? []), target?.author];
+  const known = names.map((id) => id && nameOf(people, id));
+  return JSON.stringify([message, where, target && [target.text, target.deleted], known]);
+}
+
+/** The contents of a line's list item. `acts` has reply, remove and show. */
+export function contents(line, acts) {
+  const { message, where } = line;
+  const parts = [];
+  if (where.newDay) parts.push(el("p", { class: "day" }, el("span", {}, where.newDay)));
+  if (where.mark) parts.push(el("p", { class: "mark" }, el("span", {}, words.unread_mark)));
+  if (message.system) parts.push(el("p", { class: "told" }, sentence(line.people, message)));
+  else parts.push(said(line, acts));
+  return parts;
+}
+
+function said(line, acts) {
+  const { message, where, people } = line;
+  const own = message.author === people.me?.id;
+  const card = people.want(message.author);
+  const name = card?.name ?? words.someone;
+  const shown = own || where.follows ? null : el("p", { class: "who" }, name);
+  const heard = own ? el("span", { class: "unseen" }, words.me) : where.follows ? el("span", { class: "unseen" }, name) : null;
+  return el(
+    "div",
+    { class: `row${own ? " own" : ""}${where.follows ? " follows" : ""}` },
+    own ? null : where.follows ? el("span", { class: "face-room" }) : face(message.author, name),
+    el("div", { class: "said" }, shown, heard, bubble(line, acts)),
+    el("div", { class: "beside" }, message.deleted ? null : tools(message, own, acts), times(message)),
+  );
+}
+
+function bubble(line, acts) {
+  const { message } = line;
+  if (message.deleted) return el("p", { class: "bubble gone" }, words.deleted);
+  return el(
+    "div",
+    { class: "bubble" },
+    message.reply_to ? quote(line, acts) : null,
+    el("p", { class: "text" }, message.text),
+  );
+}
+
+function quote({ target, people }, acts) {
+  if (!target) return el("p", { class: "quote" }, words.quote_unknown);
+  return el(
+    "button",
+    { class: "quote", type: "button", onclick: () => acts.show(target.id) },
+    el("span", { class: "quote-who" }, nameOf(people, target.author)),
+    " ",
+    gist(people, target),
+  );
+}
+
+function tools(message, own, acts) {
+  const remove = own
+    ? el("button", { type: "button", class: "tool", onclick: () => acts.remove(message) }, words.delete)
+    : null;
+  const reply = el("button", { type: "button", class: "tool", onclick: () => acts.reply(message) }, words.reply);
+  return el("div", { class: "tools" }, reply, remove);
+}
+
+function times({ at, written_at }) {
+  const time = el("time", { datetime: new Date(at).toISOString(), title: full(at) }, clock(at));
+  if (!written_at || at - written_at < LATE_MS) return time;
+  const text = words.written_and_came(dayKey(written_at) === dayKey(at) ? clock(written_at) : full(written_at), clock(at));
+  time.textContent = text;
+  time.classList.add("late");
+  return time;
+}
+
+/** A line that is not acknowledged yet. */
+export function pendingRow(line, outbox) {
+  const refused = line.state === "refused";
+  const act = (what, label) => el("button", { type: "button", class: "tool", onclick: () => what(line.nonce) }, label);
+  const buttons = refused
+    ? [act((nonce) => outbox.retry(nonce), words.retry), act((nonce) => outbox.discard(nonce), words.discard)]
+    : [];
+  return el(
+    "li",
+    { class: `line pending ${line.state}`, data: { nonce: line.nonce } },
+    el(
+      "div",
+      { class: "row own" },
+      el("div", { class: "said" }, el("div", { class: "bubble" }, el("p", { class: "text" }, line.text))),
+      el("div", { class: "beside" }, el("span", { class: "fate" }, line.state === "sending" ? words.sending : words.waiting)),
+    ),
+    refused
+      ? el("div", { class: "refusal" }, el("span", {}, words.refused(wordsOf(line.error))), el("div", { class: "tools" }, ...buttons))
+      : null,
+  );
+}

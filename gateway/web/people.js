@@ -1,0 +1,56 @@
+// Who is who: cards of the accounts this page has met. No DOM in here.
+
+export class People {
+  #client;
+  #cards = new Map();
+  #asked = new Set();
+  #changed;
+  me = null;
+
+  /** `changed()` is called when a name came that was asked for. */
+  constructor(client, changed) {
+    this.#client = client;
+    this.#changed = changed;
+    // What was asked of a lost link may be asked again.
+    client.on("live", () => this.#asked.clear());
+  }
+
+  clear() {
+    this.me = null;
+    this.#cards.clear();
+    this.#asked.clear();
+  }
+
+  put(card) {
+    if (card) this.#cards.set(card.id, card);
+  }
+
+  get(id) {
+    return this.#cards.get(id);
+  }
+
+  /** The card, or undefined now and `changed()` later. */
+  want(id) {
+    const card = this.#cards.get(id);
+    if (!card && !this.#asked.has(id)) {
+      this.#asked.add(id);
+      this.#ask(id);
+    }
+    return card;
+  }
+
+  /** Everybody met but oneself, by name. */
+  others() {
+    const found = [...this.#cards.values()].filter((card) => card.id !== this.me?.id);
+    return found.sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  async #ask(id) {
+    try {
+      this.put(await this.#client.call("account.get", { account: id }));
+      this.#changed();
+    } catch {
+      // The line shows a plain word for the name until then.
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// Keeps a scrolled list still under the reader's thumb. What always holds: a change of the list either leaves the line
+// at the top of the view where it was, or, for a reader at the end, shows the new end.
+
+const NEAR_PX = 48;
+
+export class Scroll {
+  #box;
+  #atEnd = true;
+  #moved;
+
+  /** `moved()` is called after the reader moved, or the view's size changed. */
+  constructor(box, moved) {
+    this.#box = box;
+    this.#moved = moved;
+    box.addEventListener("scroll", () => this.#look(), { passive: true });
+    // An on-screen keyboard takes half of the view: whoever was at the end stays there.
+    new ResizeObserver(() => {
+      if (this.#atEnd) this.toEnd();
+      this.#moved();
+    }).observe(box);
+  }
+
+  get atEnd() {
+    return this.#atEnd;
+  }
+
+  /** How many pixels lie above the view, and beneath it. */
+  get above() {
+    return this.#box.scrollTop;
+  }
+
+  get beneath() {
+    return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
+  }
+
+  get height() {
+    return this.#box.clientHeight;
+  }
+
+  /** Run `change` and keep still. Without `stick`, the end is a place like any other: history goes on after it. */
+  keep(change, stick = true) {
+    if (this.#atEnd && stick) {
+      change();
+      this.toEnd();
+      return;
+    }
+    const top = this.#box.getBoundingClientRect().top;
+    const anchor = [...this.#box.querySelectorAll("[data-id]")].find((item) => item.getBoundingClientRect().bottom > top);
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    change();
+    if (anchor?.isConnected) this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
+    this.#look();
+  }
+
+  toEnd() {
+    this.#atEnd = true;
+    this.#box.scrollTop = this.#box.scrollHeight;
+  }
+
+  /** Bring an item into view, a third of the way down. */
+  to(item) {
+    const delta = item.getBoundingClientRect().top - this.#box.getBoundingClientRect().top;
+    this.#box.scrollTop += delta - this.#box.clientHeight / 3;
+    this.#look();
+  }
+
+  /** The last item that is in view with its end, of `items` in order. */
+  lastSeen(items) {
+    const end = this.#box.getBoundingClientRect().bottom + 1;
+    return items.findLast((item) => item.getBoundingClientRect().bottom <= end);
+  }
+
+  #look() {
+    this.#atEnd = this.beneath < NEAR_PX;
+    this.#moved();
+  }
+}

@@ -1,0 +1,154 @@
+// A stretch of one room's history: read by page both ways, continued by pushes. No DOM in here.
+//
+// What always holds: `lines` ascend by seq without a hole between them that the reader may see; a line that was
+// deleted stays deleted, whichever answer comes late; one reading at a time, and only for the room it was begun for.
+
+const PAGE = 50;
+const RELOAD_PAGE = 100;
+const RELOAD_PAGES_MAX = 5;
+const BEFORE_UNREAD = 20;
+
+export class Timeline {
+  #client;
+  #gone = new Set();
+  #reading = false;
+  #stale = false;
+  #pushed = new Map();
+  lines = [];
+  moreBefore = false;
+  moreAfter = false;
+  loaded = false;
+  failed = false;
+
+  constructor(client, room) {
+    this.#client = client;
+    this.room = room;
+  }
+
+  get first() {
+    return this.lines[0];
+  }
+
+  get last() {
+    return this.lines[this.lines.length - 1];
+  }
+
+  /** The line with this id, if it is in the stretch. */
+  find(id) {
+    return this.lines.find((line) => line.id === id);
+  }
+
+  /** Begin at the first unread line, or at the newest. */
+  open(readSeq, unread) {
+    return this.#once(async () => {
+      if (unread === 0) {
+        this.#replace(await this.#page({ limit: PAGE }));
+        return;
+      }
+      const after = await this.#page({ after: readSeq, limit: PAGE });
+      const before = await this.#page({ before: readSeq + 1, limit: BEFORE_UNREAD });
+      this.#replace({ ...after, messages: [...before.messages, ...after.messages], more_before: before.more_before });
+    });
+  }
+
+  /** Go to the newest lines; what lies between is read when one goes there. */
+  newest() {
+    return this.#once(async () => this.#replace(await this.#page({ limit: PAGE })));
+  }
+
+  older() {
+    return this.#once(async () => {
+      const page = await this.#page({ before: this.first?.seq ?? 0, limit: PAGE });
+      this.#merge(page.messages);
+      this.moreBefore = page.more_before;
+    });
+  }
+
+  newer() {
+    return this.#once(async () => {
+      const page = await this.#page({ after: this.last?.seq ?? 0, limit: PAGE });
+      this.#merge(page.messages);
+      this.moreAfter = page.more_after;
+    });
+  }
+
+  /** Pushes were missed: read the same stretch again and what came after it, as far as is sensible. */
+  reload() {
+    if (!this.loaded) return this.newest();
+    this.#stale = true;
+    return this.#once(async () => {
+      this.#stale = false;
+      const end = this.last?.seq ?? 0;
+      let after = Math.max(0, (this.first?.seq ?? 1) - 1);
+      const lines = [];
+      let more = true;
+      for (let pages = 0; more && (pages < RELOAD_PAGES_MAX || after < end); pages++) {
+        const page = await this.#page({ after, limit: RELOAD_PAGE });
+        lines.push(...page.messages);
+        after = page.messages.at(-1)?.seq ?? after;
+        more = page.more_after;
+      }
+      this.lines = [];
+      this.#merge(lines);
+      this.moreAfter = more;
+    });
+  }
+
+  /** A push of this room. True if a line changed or came. */
+  apply({ ev, d }) {
+    if (ev === "message.created") return this.add(d.message);
+    if (ev !== "message.deleted") return false;
+    this.#gone.add(d.message);
+    const line = this.find(d.message);
+    if (line) this.#merge([line]);
+    return line !== undefined;
+  }
+
+  /** A line that is certain, from a push or from the answer to one's own sending. */
+  add(message) {
+    if (this.#reading || !this.loaded) this.#pushed.set(message.id, message);
+    const beyond = this.moreAfter && message.seq > (this.last?.seq ?? 0);
+    if (beyond || !this.loaded) return false;
+    this.#merge([message]);
+    return true;
+  }
+
+  #page(where) {
+    return this.#client.call("message.list", { room: this.room, ...where });
+  }
+
+  /** True if it was read; a reading that fails leaves everything as it was. */
+  async #once(read) {
+    if (this.#reading) return false;
+    this.#reading = true;
+    try {
+      await read();
+      this.loaded = true;
+      this.failed = false;
+    } catch {
+      this.failed = true;
+    }
+    this.#reading = false;
+    const pushed = [...this.#pushed.values()];
+    this.#pushed.clear();
+    if (this.loaded) for (const message of pushed) this.add(message);
+    if (this.#stale && !this.failed) return this.reload();
+    return !this.failed;
+  }
+
+  #replace(page) {
+    this.lines = [];
+    this.#merge(page.messages);
+    this.moreBefore = page.more_before;
+    this.moreAfter = page.more_after;
+  }
+
+  #merge(messages) {
+    const bySeq = new Map(this.lines.map((line) => [line.seq, line]));
+    for (const message of messages) {
+      const gone = message.deleted || this.#gone.has(message.id);
+      bySeq.set(message.seq, gone ? { ...message, text: null, system: null, deleted: true } : message);
+    }
+    this.lines = [...bySeq.values()].sort((a, b) => a.seq - b.seq);
+  }
+}

@@ -1,0 +1,108 @@
+"""A real browser before a real server, for the tests of the page.
+
+`demo` is a running demo, `visit` opens pages in it: one call, one person's browser. A complaint of the browser (an
+error in the console, a script's exception, a policy that was broken) fails the test, unless the test said that it
+will cause it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.support.chromium import find_chromium
+from tests.support.server import ServerProcess
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+)
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
+LINK = re.compile(r"http://\S+/#demo=\S+")
+
+
+@dataclass
+class Visit:
+    """Opens pages. `forgiven` are words of complaints that the test expects."""
+
+    browser: Any
+    forgiven: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def forgive(self, *words: str) -> None:
+        """Complaints with one of these words are part of the test."""
+        self.forgiven.extend(words)
+
+    def context(self, **options: Any) -> Any:
+        """A browser of its own: no cookie, nothing kept."""
+        return self.browser.new_context(locale="ja-JP", timezone_id="Asia/Tokyo", **(options or DESKTOP))
+
+    def page(self, url: str, context: Any = None) -> Any:
+        """A page at `url`, watched."""
+        page = (context or self.context()).new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self._complain(str(error)))
+        page.goto(url)
+        return page
+
+    def person(self, link: str, handle: str, **options: Any) -> Any:
+        """A page in which the demo person `handle` has come in."""
+        page = self.page(link, self.context(**options))
+        page.locator(f"[data-handle={handle}]").click()
+        page.locator("#house:visible").wait_for()
+        return page
+
+    def leave(self) -> None:
+        """Close all pages, before their server goes."""
+        for context in self.browser.contexts:
+            context.close()
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(text)
+
+    def unforgiven(self) -> list[str]:
+        """What the browser complained about without being expected to."""
+        return [said for said in self.complaints if not any(word in said for word in self.forgiven)]
+
+
+@pytest.fixture
+def visit() -> Iterator[Visit]:
+    """A browser; no Chromium is a skip, or a failure where the tests are strict."""
+    chromium = find_chromium()
+    if chromium is None:
+        (pytest.fail if os.environ.get("TSUDOI_TEST_STRICT") == "1" else pytest.skip)("no Chromium on PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        visit = Visit(browser)
+        yield visit
+        browser.close()
+    assert visit.unforgiven() == []
+
+
+@pytest.fixture
+def demo(visit: Visit) -> Iterator[ServerProcess]:
+    """A running demo with fresh data."""
+    with ServerProcess({}, ("demo",)) as server:
+        yield server
+        visit.leave()
+
+
+@pytest.fixture
+def link(demo: ServerProcess) -> str:
+    """The link that the demo printed."""
+    return demo.wait_for_log(LINK)
