@@ -33,7 +33,6 @@ from storage.leases_redis import LeasesConfig, RedisLeases
 from storage.open import database_of
 from storage.sqlite import SqliteDatabase
 
-
 EMBEDDED_LOG_ENTRIES = 256
 
 

@@ -27,6 +27,8 @@ log = structlog.get_logger("server")
 BACKLOG = 4_096
 PORTS_TRIED = 100
 GRACE_S = 5
+# Connections are small graphs that live long: full collections over all of them would stall the loop.
+GC_THRESHOLDS = (20_000, 50, 100)
 
 
 class _Server(uvicorn.Server):
@@ -116,4 +118,5 @@ async def _serve(
     # What lives now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     await server.serve([listener])

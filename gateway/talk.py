@@ -195,8 +195,9 @@ async def _join(socket: SocketProtocol, heard: Heard, mark: int) -> None:
     """Write what was missed, then hear the channels from exactly there, without a hole."""
     hub = socket.node.hub
     for _ in range(JOIN_TRIES):
-        hub.catch_up(socket, heard.missed)
-        positions = {channel.ch: channel.seq for channel in heard.channels}
+        # What is heard already (two ways may lead to one channel at once) is not to be told twice.
+        positions = {c.ch: c.seq for c in heard.channels if not hub.hears(socket, c.ch)}
+        hub.catch_up(socket, [parcel for parcel in heard.missed if parcel.channel in positions])
         refused = hub.join(socket, positions.items(), mark)
         if not refused or socket.state is not State.LIVE:
             return

@@ -20,6 +20,7 @@ from realtime.parcels import Audience, Parcel
 from realtime.ws import frame
 
 RECENT_MAX = 8_192
+RECENT_BYTES_MAX = 32 * 1024 * 1024
 HELD_MAX = 1_024
 
 
@@ -71,7 +72,8 @@ class Hub:
         self._heard: dict[Listener, set[str]] = {}
         self._accounts: dict[str, set[Listener]] = {}
         self._dirty: dict[str, Channel] = {}
-        self._recent: deque[Parcel] = deque(maxlen=RECENT_MAX)
+        self._recent: deque[Parcel] = deque()
+        self._recent_bytes = 0
         self._offered = 0
         self.delivered = 0
         self.gaps = 0
@@ -182,8 +184,7 @@ class Hub:
     def offer(self, parcel: Parcel) -> None:
         """One event from a use case or the courier."""
         if parcel.seq:
-            self._recent.append(parcel)
-            self._offered += 1
+            self._remember(parcel)
         channel = self._channels.get(parcel.channel)
         if channel is None:
             return
@@ -191,6 +192,14 @@ class Hub:
             self._take(channel, parcel)
         else:
             self._ephemeral(channel, parcel)
+
+    def _remember(self, parcel: Parcel) -> None:
+        recent = self._recent
+        recent.append(parcel)
+        self._offered += 1
+        self._recent_bytes += len(parcel.frame)
+        while len(recent) > RECENT_MAX or self._recent_bytes > RECENT_BYTES_MAX:
+            self._recent_bytes -= len(recent.popleft().frame)
 
     def fill(self, parcels: Sequence[Parcel]) -> None:
         """Entries read from the database, ascending per channel."""

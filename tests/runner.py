@@ -38,6 +38,7 @@ LINT = {
 }
 
 PASSED, SKIPPED, FAILED = range(3)
+RAN_AGAINST = "ran against"
 
 
 @dataclasses.dataclass(eq=False)  # pytest keeps plugins in sets
@@ -46,11 +47,17 @@ class Tally:
 
     outcomes: dict[str, int] = dataclasses.field(default_factory=dict)
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+    seen: list[str] = dataclasses.field(default_factory=list)
+    """What tests said they ran against (`record_property("ran against", …)`)."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase (set-up, call, tear-down) of one test has ended, here or in a worker."""
         if report.when == "call" or not report.passed:
             self._note(report)
+        if report.when == "call":
+            self.seen += [
+                f"{report.nodeid}: {text}" for name, text in report.user_properties if name == RAN_AGAINST
+            ]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module could not be read, or asked to be skipped; every worker tells of it."""
@@ -163,7 +170,16 @@ def summary(tally: Tally | None, faults: Sequence[str], wall_s: float) -> list[s
         counts = [tally.count(outcome) for outcome in (PASSED, FAILED, SKIPPED)]
         last = "{} passed, {} failed, {} skipped".format(*counts)
     skips = tally.skips() if tally is not None else []
-    return ["", "== summary", *skips, *(f"FAILED: {fault}" for fault in faults), f"{wall_s:.1f} s", last]
+    seen = [f"ran against: {each}" for each in tally.seen] if tally is not None else []
+    return [
+        "",
+        "== summary",
+        *seen,
+        *skips,
+        *(f"FAILED: {fault}" for fault in faults),
+        f"{wall_s:.1f} s",
+        last,
+    ]
 
 
 if __name__ == "__main__":

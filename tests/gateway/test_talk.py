@@ -160,6 +160,23 @@ async def test_sync_continues_a_channel_on_a_live_socket(start_node: Start) -> N
         await h.until(lambda: h.texts(room["id"])[-1] == "5")
 
 
+async def test_two_ways_to_one_channel_tell_nothing_twice(start_node: Start) -> None:
+    server = await start_node()
+    aki, haru = await server.friends("aki", "haru")
+    async with server.client(aki) as a, server.client(haru) as h:
+        room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
+        for n in range(5):
+            await a.say(room, str(n))
+        await h.until(lambda: len(h.texts(room)) == 5)
+        (socket,) = server.node.hub.of_account(haru.account.id)
+        for _ in range(3):
+            socket.hear(f"room:{room}", 2)  # type: ignore[attr-defined]
+        await a.say(room, "last")
+        await h.until(lambda: h.texts(room)[-1] == "last")
+        await h.call("account.get", handle="aki")
+        assert h.texts(room) == ["0", "1", "2", "3", "4", "last"]
+
+
 BAD_FRAMES = [
     ('{"id":7,"op":"room.get","d":{}}', 7, "$.d"),
     ('{"id":7,"op":"room.get","d":{"room":1}}', 7, "$.d.room"),

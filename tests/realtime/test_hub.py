@@ -235,6 +235,21 @@ def test_a_join_that_cannot_be_proved_is_refused() -> None:
     assert bench.hub.join(fresh, [("c", RECENT_MAX + 9)], bench.hub.mark()) == []
 
 
+def test_what_is_remembered_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = parcel("c", 1)
+    monkeypatch.setattr("realtime.hub.RECENT_BYTES_MAX", len(one.frame) * 3)
+    bench = Bench()
+    bench.ear(c=0)
+    fresh = Ear()
+    bench.hub.add(fresh)
+    mark = bench.hub.mark()
+    for seq in range(1, 6):
+        bench.hub.offer(parcel("c", seq))
+    assert len(bench.hub._recent) == 3
+    assert bench.hub.join(fresh, [("c", 3)], mark) == ["c"]
+    assert bench.hub.join(fresh, [("c", 5)], bench.hub.mark()) == []
+
+
 def test_what_is_gone_leaves_nothing_behind() -> None:
     bench = Bench()
     ears = [bench.ear(f"p{n}", c=0, d=0) for n in range(3)]

@@ -16,6 +16,7 @@ from storage import log
 from storage.accounts import keep_meta_once, meta
 from storage.database import Database, StorageUnavailable, Tx
 from storage.log import Draft
+from tests.support.waiting import until
 from tests.support.world import BACK_ENDS, open_database
 
 Committed = list[Sequence[Parcel]]
@@ -152,9 +153,7 @@ async def test_entries_are_offered_even_if_the_caller_is_gone(base: tuple[Databa
     await asyncio.gather(caller, return_exceptions=True)
     assert committed == []
     gate.set()
-    async with asyncio.timeout(5):
-        while not committed:
-            await asyncio.sleep(0.005)
+    await until(lambda: committed)
     assert await names(database) == ["a"]
 
 

@@ -1,0 +1,28 @@
+"""docs/settings.md names every setting with the default it really has."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from realtime.settings import Settings, variable_of
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs/settings.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", PAGE, re.MULTILINE))
+
+
+def shown(value: object) -> str:
+    if value in ("", ()):
+        return "*(empty)*"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def test_every_setting_is_told_with_its_default() -> None:
+    settings = Settings()
+    expected = {
+        variable_of(field.name): shown(getattr(settings, field.name))
+        for field in dataclasses.fields(Settings)
+        if field.name != "limits"
+    }
+    assert expected == ROWS
