@@ -118,6 +118,8 @@ def _send_slowly(tx: Tx, limits: Limits, item: SendItem, new_id: str) -> Sent:
             _check_request(tx, limits, text, item)
             room = room._replace(state=RoomState.REQUEST, creator=me, requested_at=tx.now_ms())
             update_room(tx, room)
+            entries.append(room_updated(room, me))
+            seq += 1
             theirs = member(tx, room.id, other)
             if theirs is not None and theirs.state == MemberState.INSIDE:
                 # Both had drafted: whoever is asked stops hearing the room until the request is accepted.

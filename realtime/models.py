@@ -49,7 +49,7 @@ class Reading(StrEnum):
 
 
 class SystemLine(Shape, frozen=True, kw_only=True):
-    """What happened in the room, told as a line: `what` is created, added, joined, left, renamed, opened."""
+    """What happened in the room, told as a line: `what` is created, added, joined, left or renamed."""
 
     what: str
     accounts: list[str] = []

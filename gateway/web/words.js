@@ -80,7 +80,6 @@ const JA = {
     joined: ({ names }) => `${names}が入りました`,
     left: ({ names }) => `${names}がそっと退出しました(あなたにだけ見えています)`,
     renamed: ({ by, title }) => `${by}が部屋の名前を「${title}」に変えました`,
-    opened: () => "やりとりが始まりました",
     other: () => "この部屋にお知らせがあります",
   },
   call_name: (name) => `${name}さん`,

@@ -48,6 +48,7 @@ async def test_a_request_carries_one_text_and_waits_silently(world: World) -> No
     assert room.state is RoomState.DRAFT
     assert (await rooms.list_rooms(world.desk, ken, RoomList(standing="requested"))).rooms == []
     await world.say(aki, room.id, "はじめまして")
+    assert [p.kind for p in world.of(f"room:{room.id}")] == ["room.updated", "message.created"]
     mine = await seen(world, aki, room.id)
     assert (mine.state, mine.standing) == (RoomState.REQUEST, MemberState.INSIDE)
     with pytest.raises(Refusal) as refused:
