@@ -11,6 +11,8 @@ from storage import migrate
 from storage.migrate import Migration, MigrationError
 from tests.support.world import BACK_ENDS, open_database
 
+NEXT = len(migrate.load()) + 1
+
 
 @pytest.mark.parametrize("back_end", BACK_ENDS)
 def test_a_second_start_applies_nothing(
@@ -25,7 +27,7 @@ def test_many_that_start_at_once_apply_each_file_once(
     back_end: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = open_database(back_end, tmp_path, request)
-    more = [*migrate.load(), Migration(2, "0002_more", "create table more (id {key} primary key);")]
+    more = [*migrate.load(), Migration(NEXT, "9999_more", "create table more (id {key} primary key);")]
     monkeypatch.setattr(migrate, "load", lambda: more)
     applied: list[list[str]] = []
     threads = [threading.Thread(target=lambda: applied.append(database.migrate())) for _ in range(6)]
@@ -33,7 +35,7 @@ def test_many_that_start_at_once_apply_each_file_once(
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert sorted(applied) == [[]] * 5 + [["0002_more"]]
+    assert sorted(applied) == [[]] * 5 + [["9999_more"]]
 
 
 @pytest.mark.parametrize("back_end", BACK_ENDS)
@@ -41,8 +43,9 @@ def test_what_the_program_does_not_know_or_finds_changed_is_refused(
     back_end: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = open_database(back_end, tmp_path, request)
-    (first,) = migrate.load()
-    monkeypatch.setattr(migrate, "load", lambda: [Migration(1, first.name, first.text + "-- changed")])
+    first, *others = migrate.load()
+    changed = Migration(1, first.name, first.text + "-- changed")
+    monkeypatch.setattr(migrate, "load", lambda: [changed, *others])
     with pytest.raises(MigrationError, match="changed"):
         database.migrate()
     monkeypatch.setattr(migrate, "load", lambda: [])
@@ -56,13 +59,13 @@ def test_a_file_that_fails_leaves_no_trace(
 ) -> None:
     database = open_database(back_end, tmp_path, request)
     known = migrate.load()
-    bad = Migration(2, "0002_bad", "create table half (id {int}); insert into nothing_here values (1);")
+    bad = Migration(NEXT, "9999_bad", "create table half (id {int}); insert into nothing_here values (1);")
     monkeypatch.setattr(migrate, "load", lambda: [*known, bad])
     with pytest.raises(Exception, match="nothing_here"):
         database.migrate()
-    good = Migration(2, "0002_good", "create table half (id {int});")
+    good = Migration(NEXT, "9999_good", "create table half (id {int});")
     monkeypatch.setattr(migrate, "load", lambda: [*known, good])
-    assert database.migrate() == ["0002_good"]
+    assert database.migrate() == ["9999_good"]
 
 
 def test_files_are_numbered_without_holes(tmp_path: Path) -> None:
