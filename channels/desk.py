@@ -14,6 +14,8 @@ class Desk:
 
     db: Database
     settings: Settings
+    secret: str = ""
+    """A key of the installation, for hashes that nobody else can make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,10 @@ class Actor:
     session: str
     handle: str = ""
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks without a session: only where from is known."""
+
+    address: str

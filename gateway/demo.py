@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from channels import accounts, messages, rooms
 from channels.desk import Actor, Desk
-from channels.views import account_card
+from channels.entries import account_card
 from gateway.answers import answer
 from gateway.auth import check_origin, set_cookie
 from gateway.node import Node

@@ -61,6 +61,17 @@ class Limits:
     close_wait_s: float = 5.0
     tcp_user_timeout_s: float = 20.0
     write_queue_items_max: int = 20_000
+    invites_live_max: int = 10
+    invite_days_max: int = 7
+    operator_invite_uses_max: int = 500
+    operator_invite_days_max: int = 366
+    invite_networks_max: int = 5
+    invite_networks_s: int = 600
+    attempt_s: int = 1_800
+    code_s: int = 600
+    code_tries_max: int = 5
+    mails_per_hour_max: int = 5
+    tries_per_day_max: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Settings:
     stream_entries_max: int = 20_000
     session_days: int = 90
     ticket_s: int = 60
+    terms: str = "1"
     limits: Limits = dataclasses.field(default_factory=Limits)
 
     @property

@@ -20,6 +20,27 @@ SHORT_TEXT_BYTES_MAX = 4 * 1024
 GRAPHEME_WEIGHT = 1.0
 URL_WEIGHT_MAX = 23.0
 
+ADDRESS_CHARS_MAX = 254
+_ADDRESS = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+\Z"
+)
+_BADGES = frozenset("✓✔☑✅🗸🅥ⓥ🔵☑️🏅🎖")
+_OFFICES = ("公式", "運営", "official", "tsudoi運", "管理人", "管理者")
+_OFFICE_HANDLES = frozenset(
+    {
+        "admin",
+        "administrator",
+        "official",
+        "operator",
+        "root",
+        "support",
+        "system",
+        "staff",
+        "tsudoi",
+        "unei",
+        "koushiki",
+    }
+)
 HANDLE = re.compile(r"[a-z0-9_]{1,20}\Z")
 URL = regex.compile(r"https?://[^\s<>\"'、。」』）\]]+")
 _GRAPHEME = regex.compile(r"\X")
@@ -41,6 +62,9 @@ class TextLimit:
     graphemes: int
     size_bytes: int
     lines: bool = True
+
+
+NAME_LIMIT = TextLimit(graphemes=30, size_bytes=512, lines=False)
 
 
 def graphemes(text: str) -> list[str]:
@@ -129,3 +153,27 @@ def _checked_clusters(text: str) -> list[str]:
     if any(len(cluster) > GRAPHEME_CODEPOINTS_MAX for cluster in clusters):
         raise Refusal("text_invalid", "A character is stacked from too many marks.")
     return clusters
+
+
+def clean_display_name(text: str) -> str:
+    """A display name (FEATURES §2): 1–30 graphemes, no badge look-alikes, nothing that claims an office."""
+    bare = "".join(c for c in text if c not in _BADGES)
+    name = clean_name(bare, NAME_LIMIT)
+    folded = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    if any(word in folded for word in _OFFICES):
+        raise Refusal("text_invalid", "This name is reserved.", at="$.name")
+    return name
+
+
+def check_handle_free(handle: str) -> None:
+    """Handles that would be taken for the operators are nobody's. Raises `Refusal` (`handle_taken`)."""
+    if handle.strip("_") in _OFFICE_HANDLES:
+        raise Refusal("handle_taken", f"The handle {handle} is reserved.", at="$.handle")
+
+
+def fold_address(text: str) -> str:
+    """A mail address as it is compared: NFKC, lower case, trimmed. Raises `Refusal` (`text_invalid`)."""
+    folded = unicodedata.normalize("NFKC", text).strip().lower()
+    if len(folded) > ADDRESS_CHARS_MAX or not _ADDRESS.match(folded):
+        raise Refusal("text_invalid", "This is not a mail address.", at="$.address")
+    return folded

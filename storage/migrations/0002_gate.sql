@@ -6,7 +6,7 @@ alter table account add column links text not null default '[]';
 alter table account add column status text not null default '';
 alter table account add column private {int} not null default 0;
 alter table account add column presence_to text not null default 'mutuals';
-alter table account add column write_from text not null default 'followers';
+alter table account add column write_from text not null default 'followed';
 alter table account add column communities_shown {int} not null default 0;
 alter table account add column terms text not null default '';
 alter table account add column handle_at {int} not null default 0;
