@@ -19,6 +19,7 @@ import uvicorn
 import uvloop
 
 from gateway.app import assemble, build
+from gateway.door import DoorProtocol
 from gateway.node import Node
 from gateway.socket import SocketProtocol
 from realtime.settings import Settings, SettingsError
@@ -76,15 +77,13 @@ def run(
     uvloop.run(_serve(settings, listener, on_started))
 
 
-async def _serve(
-    settings: Settings, listener: socket.socket, on_started: Callable[[Node], None] | None
-) -> None:
-    trusted = ",".join(settings.trusted_proxies)
-    node = await assemble(settings)
-    config = uvicorn.Config(
+def config_of(node: Node) -> uvicorn.Config:
+    """How uvicorn serves a node: our protocol classes in its hooks, none of its own opinions."""
+    trusted = ",".join(node.settings.trusted_proxies)
+    return uvicorn.Config(
         build(node),
         ws=SocketProtocol,
-        http="httptools",
+        http=DoorProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -95,7 +94,13 @@ async def _serve(
         timeout_keep_alive=30,
         backlog=BACKLOG,
     )
-    server = _Server(config)
+
+
+async def _serve(
+    settings: Settings, listener: socket.socket, on_started: Callable[[Node], None] | None
+) -> None:
+    node = await assemble(settings)
+    server = _Server(config_of(node))
     server.on_started = (lambda: on_started(node)) if on_started else None
     stopping: list[asyncio.Task[None]] = []
 
