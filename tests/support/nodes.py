@@ -98,7 +98,7 @@ async def start_node(tmp_path: Path) -> AsyncIterator[Start]:
     stack: list[Any] = []
 
     async def start(limits: Limits | None = None, **fields: Any) -> RunningNode:
-        settings = Settings(data=tmp_path, limits=limits or Limits(), **fields)
+        settings = Settings(**{"data": tmp_path, "limits": limits or Limits(), **fields})
         context = running(settings)
         node = await context.__aenter__()
         stack.append(context)
