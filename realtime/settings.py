@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 PLATFORM_NAMES = {
     "port": "PORT",
@@ -124,6 +125,10 @@ class Settings:
             raise SettingsError(f"DATABASE_URL starts with '{scheme}:'; use sqlite:///file or postgresql://…")
         if self.redis_url.partition(":")[0] not in ("", "redis", "rediss", "unix"):
             raise SettingsError("REDIS_URL must start with redis://, rediss:// or unix://")
+        try:
+            _ = urlsplit(self.redis_url).port
+        except ValueError as error:
+            raise SettingsError(f"REDIS_URL cannot be read: {error}") from None
         if self.processes > 1 and (self.embedded or not self.redis_url):
             raise SettingsError(
                 f"WEB_CONCURRENCY is {self.processes}, but several processes need DATABASE_URL=postgresql://… "
