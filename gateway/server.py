@@ -148,6 +148,7 @@ async def _serve(settings: Settings, listener: socket.socket, owner: Owner) -> N
             server.force_exit = server.should_exit = True
         stop()
 
+    _serve_metrics(node)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
@@ -157,6 +158,24 @@ async def _serve(settings: Settings, listener: socket.socket, owner: Owner) -> N
     gc.collect()
     gc.freeze()
     await server.serve([listener])
+
+
+def _serve_metrics(node: Node) -> None:
+    """Metrics on their own port, if one is set; of several processes each takes the next. Raises `SettingsError`."""
+    settings = node.settings
+    if not settings.metrics_port:
+        return
+    ports = range(settings.metrics_port, settings.metrics_port + settings.processes)
+    for port in ports:
+        try:
+            node.metrics.serve(settings.host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            raise SettingsError(f"cannot serve metrics on port {port}: {error.strerror}") from None
+        log.info("metrics", port=port)
+        return
+    raise SettingsError(f"TSUDOI_METRICS_PORT {settings.metrics_port} is taken")
 
 
 def _watch(pipe: int, stop: Callable[[], None]) -> None:

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -219,6 +221,36 @@ async def test_the_log_tells_who_came_and_nothing_secret(start_process: StartPro
     ]
     assert [secret for secret in secrets if secret in decoded] == []
     assert {"event", "level", "timestamp", "logger"} <= set(told[0])
+
+
+async def test_metrics_have_a_port_of_their_own(start_process: StartProcess, tmp_path: Path) -> None:
+    env = {"TSUDOI_DATA": str(tmp_path), "TSUDOI_METRICS_PORT": str(free_port())}
+    server = start_process(env).ready()
+    async with Client(server.ws_url, account(env, "aki")["token"]):
+        page = await asyncio.to_thread(fetched, f"http://127.0.0.1:{env['TSUDOI_METRICS_PORT']}/metrics")
+    assert "tsudoi_connections 1.0" in page
+    assert "tsudoi_connections_arrived_total 1.0" in page
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        await asyncio.to_thread(fetched, server.url + "/metrics")
+    with missing.value as answer:
+        assert answer.code == 404
+    done = await asyncio.to_thread(run, {**env, "TSUDOI_DATA": str(tmp_path / "two")}, "serve")
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"tsudoi: TSUDOI_METRICS_PORT {env['TSUDOI_METRICS_PORT']} is taken\n")
+    assert await asyncio.to_thread(server.terminate) == 0
+
+
+def fetched(url: str) -> str:
+    """A page's text."""
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def test_two_workers_share_a_port_and_one_that_dies_is_replaced(
