@@ -75,6 +75,7 @@ class Node:
         self.readiness = Readiness(self)
         limits = parts.settings.limits
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
+        self.guest_buckets = Buckets(1.0, 60.0)
         self.sockets: set[SocketProtocol] = set()
         self.ready = False
         self.draining = False

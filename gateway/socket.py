@@ -16,6 +16,7 @@ import structlog
 
 from channels.desk import Actor
 from gateway import handshake, talk
+from gateway.peers import client_of
 from realtime.bucket import TokenBucket
 from realtime.closes import Close
 from realtime.connection import Action, Signal, State, step
@@ -286,6 +287,7 @@ class SocketProtocol(asyncio.Protocol):
             return
         result = handshake.answer(data, settings)
         transport.write(result.answer)
+        self.peer = client_of(self.peer, result.forwarded, settings.trusted_proxies)
         if not result.accepted:
             log.info("handshake refused", status=result.status, peer=self.peer, origin=result.origin)
             transport.close()
