@@ -31,6 +31,11 @@ NOUNS = {
     "channel": "Channels of entries, and from where they are heard.",
     "room": "DMs and groups.",
     "message": "Lines of a room.",
+    "follow": "Who follows whom.",
+    "block": "Whom one blocks.",
+    "mute": "Whom one mutes.",
+    "report": "What operators should look at.",
+    "support": "Words to the operators.",
 }
 """What a noun stands for. A noun without a line here is shown without one."""
 
@@ -44,6 +49,14 @@ LIMITS = {
     "group_members_max": "People inside a group.",
     "rooms_per_account_max": "Rooms one account may be inside.",
     "requests_per_day_max": "Message requests an account may begin within 24 hours.",
+    "follows_max": "Accounts one account may follow.",
+    "blocks_max": "Accounts one account may block, and as many to mute.",
+    "reports_per_day_max": "Reports and words to the operators within 24 hours.",
+    "bio_graphemes_max": "Grapheme clusters of a bio.",
+    "status_graphemes_max": "Grapheme clusters of a status.",
+    "report_graphemes_max": "Grapheme clusters of the words of a report.",
+    "erase_after_days": "Days between deleting an account and erasing it.",
+    "handle_change_days": "Days between two changes of a handle.",
     "page_items_max": "Items of a page.",
     "nonce_chars_max": "Characters of a nonce.",
     "nonce_keep_s": "For how long a nonce returns the first result.",

@@ -14,6 +14,7 @@ import orjson
 
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
+from realtime.relations import FollowEvent
 
 
 class MessageCreated(Shape, frozen=True, kw_only=True):
@@ -119,6 +120,9 @@ _TABLE = (
     Event("invite.redeemed", "durable", "inbox", InviteUsed, "Somebody came by one's invite."),
     Event("invite.paused", "durable", "inbox", InvitePaused, "One's link may have leaked, and rests."),
     Event("session.created", "durable", "inbox", SessionEvent, "A session began on a new device."),
+    Event("follow.added", "durable", "inbox", FollowEvent, "Somebody follows one."),
+    Event("follow.requested", "durable", "inbox", FollowEvent, "Somebody asks to follow one."),
+    Event("follow.accepted", "durable", "inbox", FollowEvent, "One's request to follow was accepted."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
     Event("hello", "control", "", Hello, "First frame of a connection."),
     Event("live", "control", "", Live, "All that was missed has been sent."),

@@ -32,7 +32,8 @@ class Audience(StrEnum):
 
 
 class WriteFrom(StrEnum):
-    """Who may send a message request: everyone, or only people I follow (who never need one)."""
+    """Who may send a message request: everyone, or only people who share a group with one; requests of others never
+    arrive, which nobody is told."""
 
     EVERYONE = "everyone"
     FOLLOWED = "followed"

@@ -73,11 +73,13 @@ class Message(Shape, frozen=True, kw_only=True):
 
 
 class AccountCard(Shape, frozen=True, kw_only=True):
-    """What any member may see of an account."""
+    """What any member may see of an account. `gone`: it is deleted, suspended or hidden; handle and name are empty,
+    and a page says 退会した人 instead."""
 
     id: str
     handle: str
     name: str
+    gone: bool = False
 
 
 class RoomMember(Shape, frozen=True, kw_only=True):

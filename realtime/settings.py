@@ -41,6 +41,14 @@ class Limits:
     group_members_max: int = 150
     rooms_per_account_max: int = 500
     requests_per_day_max: int = 5
+    follows_max: int = 1_000
+    blocks_max: int = 5_000
+    reports_per_day_max: int = 30
+    bio_graphemes_max: int = 300
+    status_graphemes_max: int = 60
+    report_graphemes_max: int = 1_000
+    erase_after_days: int = 14
+    handle_change_days: int = 365
     page_items_max: int = 100
     nonce_chars_max: int = 64
     nonce_keep_s: int = 86_400

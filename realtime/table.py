@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from realtime import gate as g
 from realtime import requests as r
-from realtime.models import AccountCard, Room
+from realtime.models import Room
 from realtime.operations import Door, Operation, Who
+from realtime.table_relations import RELATIONS
 
 _SOCKET = frozenset({Door.SOCKET})
 _HTTP = frozenset({Door.HTTP})
@@ -26,7 +27,6 @@ _TABLE = (
     Operation("pong", r.Pong, r.Done, "Answer a ping.", doors=_SOCKET, cost=0),
     Operation("clock.read", r.ClockRead, r.Clock, "Read the server's clock.", who=Who.ANYONE, cost=0.2),
     Operation("session.ticket", r.Empty, r.Ticket, "A ticket for `connect`, for browsers.", doors=_HTTP),
-    Operation("account.get", r.AccountGet, AccountCard, "One account, by id or handle.", ("not_found",)),
     Operation(
         "channel.sync",
         r.Positions,
@@ -40,7 +40,7 @@ _TABLE = (
         r.RoomCreate,
         Room,
         "Found a group of up to 150.",
-        ("not_found", "text_invalid", "text_too_long", "full", "conflict"),
+        ("not_found", "text_invalid", "text_too_long", "full", "conflict", "blocked"),
         cost=5,
         durable=True,
     ),
@@ -49,7 +49,7 @@ _TABLE = (
         r.RoomOpen,
         Room,
         "The DM with an account.",
-        ("not_found", "forbidden", "full"),
+        ("not_found", "forbidden", "full", "blocked"),
         cost=5,
         durable=True,
     ),
@@ -69,7 +69,7 @@ _TABLE = (
         r.RoomAdd,
         r.Added,
         "Add mutuals to a group, invite others.",
-        ("not_found", "not_member", "forbidden", "full", "conflict"),
+        ("not_found", "not_member", "forbidden", "full", "conflict", "blocked"),
         cost=3,
         durable=True,
     ),
@@ -87,7 +87,7 @@ _TABLE = (
         r.RoomRef,
         Room,
         "Accept a message request; the DM is open from then on.",
-        ("not_found", "forbidden", "full"),
+        ("not_found", "forbidden", "full", "blocked"),
         cost=2,
         durable=True,
     ),
@@ -114,7 +114,7 @@ _TABLE = (
         r.RoomSend,
         r.Sent,
         "Say something in a room.",
-        ("not_found", "not_member", "forbidden", "text_invalid", "text_too_long", "full", "conflict"),
+        ("not_found", "not_member", "forbidden", "text_invalid", "text_too_long", "full", "conflict", "blocked"),
         durable=True,
     ),
     Operation(
@@ -288,5 +288,6 @@ _TABLE = (
         durable=True,
     ),
     Operation("session.delete", r.Empty, r.Done, "Log out: this session ends.", doors=_HTTP, durable=True),
+    *RELATIONS,
 )
 OPERATIONS = {operation.name: operation for operation in _TABLE}
