@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from channels.accounts import hash_token
 from channels.desk import Actor, Desk
 from channels.entries import render
+from channels.rules.accounts import ADMITTED
 from realtime.errors import Refusal
 from realtime.hub import seen_by
 from realtime.models import Badges, ChannelPosition
@@ -96,7 +97,7 @@ def _actor(tx: Tx, desk: Desk, credential: Credential) -> tuple[Actor, int]:
     kept_ms = desk.settings.session_days * DAY_MS
     if row is None or row.revoked_at is not None or row.used_at + kept_ms < tx.now_ms():
         raise Refusal("unauthenticated")
-    if row.account_state != "active":
+    if row.account_state not in ADMITTED:
         raise Refusal("forbidden", "The account is suspended.", reason="suspended")
     due = 0 if tx.now_ms() - row.used_at < HOUR_MS else tx.now_ms()
     return Actor(row.account, row.id, row.handle, row.name), due

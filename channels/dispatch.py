@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from channels import accounts, invites, messages, requests, rooms, sessions, signup
+from channels import invites, messages, moderation, profiles, relations, requests, rooms, sessions, signup
 from channels.desk import Actor, Desk, Visitor
 from realtime.operations import Operation
 from realtime.table import OPERATIONS
@@ -16,7 +16,24 @@ GuestHandler = Callable[[Desk, Visitor, Any], Awaitable[msgspec.Struct]]
 Handler = Callable[[Desk, Actor, Any], Awaitable[msgspec.Struct]]
 
 HANDLERS: dict[str, Handler] = {
-    "account.get": accounts.get,
+    "account.get": profiles.get,
+    "account.update": profiles.update,
+    "account.hide": profiles.hide,
+    "account.show": profiles.show,
+    "account.delete": profiles.delete,
+    "follow.add": relations.follow_add,
+    "follow.remove": relations.follow_remove,
+    "follow.accept": relations.follow_accept,
+    "follow.decline": relations.follow_decline,
+    "follow.list": relations.follow_list,
+    "block.add": relations.block_add,
+    "block.remove": relations.block_remove,
+    "block.list": relations.block_list,
+    "mute.add": relations.mute_add,
+    "mute.remove": relations.mute_remove,
+    "mute.list": relations.mute_list,
+    "report.create": moderation.report,
+    "support.open": moderation.open_support,
     "room.create": rooms.create,
     "room.open": requests.open_dm,
     "room.get": rooms.get,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
+from channels.rules.accounts import HERE
 from realtime.events import (
     InboxRoom,
     MessageCreated,
@@ -21,20 +22,23 @@ from realtime.events import (
     ephemeral_frame,
 )
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
-from realtime.ids import inbox_channel, room_channel
+from realtime.ids import INBOX, inbox_channel, room_channel
 from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
 from realtime.parcels import Audience, Parcel
+from realtime.relations import FollowEvent
 from storage import log
 from storage.accounts import accounts_by_id
 from storage.database import Tx
 from storage.log import Draft
 from storage.messages import messages_by_id
+from storage.relations import Between, between
 from storage.rooms import room_by_id
 from storage.rows import AccountRow, LogRow, MessageRow, RoomRow
 
 MEMBER_REMOVED = "room.member_removed"
 """A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
 INBOX_KINDS = ("room.joined", "room.invited", "room.requested", "room.left")
+FOLLOW_KINDS = ("follow.added", "follow.requested", "follow.accepted")
 SESSION_REVOKED = "session.revoked"
 """A technical entry of an inbox: hubs close the account's connections of the target session, or all for `*`."""
 ACCOUNT_SUSPENDED = "account.suspended"
@@ -106,14 +110,17 @@ def message_created(row: MessageRow) -> Entry:
 
 
 def message_deleted(row: MessageRow, by: str) -> Entry:
-    """A line was deleted."""
-    draft = Draft(room_channel(row.room), "message.deleted", row.id, by)
+    """A line was deleted. Whoever never saw it does not hear of it."""
+    audience = Audience.ONLY if row.only_for else Audience.ALL
+    draft = Draft(room_channel(row.room), "message.deleted", row.id, by, audience, row.only_for or "")
     return Entry(draft, lambda _: MessageDeleted(message=row.id, message_seq=row.seq))
 
 
-def room_updated(room: RoomRow, by: str) -> Entry:
-    """The room's row changed."""
-    return Entry(Draft(room_channel(room.id), "room.updated", room.id, by), lambda _: _room_view(room))
+def room_updated(room: RoomRow, by: str, only_for: str = "") -> Entry:
+    """The room's row changed; with `only_for`, one account alone is told."""
+    audience = Audience.ONLY if only_for else Audience.ALL
+    draft = Draft(room_channel(room.id), "room.updated", room.id, by, audience, only_for)
+    return Entry(draft, lambda _: _room_view(room))
 
 
 def member_removed(room: str, account: str) -> Entry:
@@ -140,6 +147,12 @@ def account_suspended(account: str) -> Entry:
     return Entry(
         Draft(inbox_channel(account), ACCOUNT_SUSPENDED, account, account, Audience.NOBODY, account), None
     )
+
+
+def follow_told(kind: str, account: str, other: AccountRow) -> Entry:
+    """One of `FOLLOW_KINDS`, for `account`: what `other` did."""
+    draft = Draft(inbox_channel(account), kind, other.id, other.id)
+    return Entry(draft, lambda _: FollowEvent(account=account_card(other)))
 
 
 def invite_redeemed(issuer: str, invite: str, newcomer: AccountCard) -> Entry:
@@ -179,7 +192,8 @@ def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
     found = Found(
         messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")]),
         {row.ref: room_by_id(tx, row.ref) for row in rows if row.kind == "room.updated"},
-        accounts_by_id(tx, [row.ref for row in rows if row.kind == "invite.redeemed"]),
+        accounts_by_id(tx, [row.ref for row in rows if row.kind in ("invite.redeemed", *FOLLOW_KINDS)]),
+        between(tx, [_pair(row) for row in rows if row.kind in FOLLOW_KINDS]),
     )
     return [parcel_of(row, _payload(row, found), tx.node) for row in rows]
 
@@ -190,11 +204,18 @@ class Found(NamedTuple):
     messages: dict[str, MessageRow]
     rooms: dict[str, RoomRow | None]
     accounts: dict[str, AccountRow]
+    relations: dict[tuple[str, str], Between]
+
+
+def _pair(row: LogRow) -> tuple[str, str]:
+    return row.channel.removeprefix(INBOX), row.ref
 
 
 def _payload(row: LogRow, found: Found) -> Shape | None:
     if row.kind in INBOX_KINDS:
         return _inbox_view(row)
+    if row.kind in FOLLOW_KINDS:
+        return _follow_payload(row, found)
     match row.kind:
         case "room.updated":
             room = found.rooms.get(row.ref)
@@ -211,6 +232,14 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
     return None
 
 
+def _follow_payload(row: LogRow, found: Found) -> Shape | None:
+    """Blocked since, or gone: for nobody."""
+    how = found.relations.get(_pair(row))
+    if how is None or how.blocks or how.blocked or how.state not in HERE:
+        return None
+    return FollowEvent(account=account_card(found.accounts[row.ref]))
+
+
 def _message_payload(row: LogRow, message: MessageRow | None) -> Shape | None:
     if message is None:
         return None
@@ -221,4 +250,14 @@ def _message_payload(row: LogRow, message: MessageRow | None) -> Shape | None:
 
 def account_card(row: AccountRow) -> AccountCard:
     """What any member may see of an account."""
+    return own_card(row) if row.state in HERE else gone_card(row.id)
+
+
+def own_card(row: AccountRow) -> AccountCard:
+    """What an account sees of itself, whatever its state."""
     return AccountCard(id=row.id, handle=row.handle, name=row.name)
+
+
+def gone_card(account: str) -> AccountCard:
+    """All that is left of whoever is deleted, suspended or hidden."""
+    return AccountCard(id=account, handle="", name="", gone=True)

@@ -16,12 +16,13 @@ from channels.entries import (
 )
 from channels.once import Key, once
 from channels.requests import check, check_room_limit, locked
+from channels.rules.accounts import HERE
 from channels.rules.rooms import Act, verdict
 from channels.send import facts_of
-from channels.views import room_cards, room_view
+from channels.views import WITHHELD, room_cards, room_view
 from realtime.errors import Refusal
 from realtime.events import encode
-from realtime.ids import room_channel
+from realtime.ids import inbox_channel, room_channel
 from realtime.models import MemberState, Reading, Room, RoomKind, RoomState, SystemLine
 from realtime.requests import (
     Added,
@@ -36,9 +37,10 @@ from realtime.requests import (
 from realtime.settings import Limits
 from realtime.text import TextLimit, clean_name
 from storage import log
-from storage.accounts import accounts_by_id, followed_among, followers_among
+from storage.accounts import followed_among, followers_among
 from storage.database import Tx
 from storage.messages import insert_messages
+from storage.relations import UNKNOWN, between
 from storage.rooms import cards, insert_room, member, members_of, put_members, room_by_id, update_room
 from storage.rows import MemberRow, MessageRow, RoomRow
 
@@ -46,14 +48,16 @@ TITLE_BYTES_MAX = 1_024
 
 
 class Newcomers(NamedTuple):
-    """Whom a member adds at once (mutuals), and whom only invites."""
+    """Whom a member adds at once (mutuals), and whom only invites. Invitations to those in `withheld`, who block the
+    member, look the same and never arrive."""
 
     added: list[str]
     invited: list[str]
+    withheld: frozenset[str] = frozenset()
 
 
 async def create(desk: Desk, actor: Actor, request: RoomCreate) -> Room:
-    """Found a group. Errors: `not_found`, `text_*`, `full`, `conflict`."""
+    """Found a group. Errors: `not_found`, `blocked`, `text_*`, `full`, `conflict`."""
     limits = desk.settings.limits
     title = clean_title(request.title, limits)
 
@@ -137,7 +141,8 @@ async def update(desk: Desk, actor: Actor, request: RoomUpdate) -> Room:
 
 
 async def add(desk: Desk, actor: Actor, request: RoomAdd) -> Added:
-    """Add mutuals, invite others. Errors: `not_found`, `not_member`, `forbidden`, `full`, `conflict`."""
+    """Add mutuals, invite others. Errors: `not_found`, `not_member`, `forbidden`, `blocked`, `full`,
+    `conflict`."""
 
     def work(tx: Tx) -> Added:
         me = actor.account
@@ -204,9 +209,7 @@ async def leave(desk: Desk, actor: Actor, request: RoomRef) -> Done:
         put_members(tx, [mine._replace(state=MemberState.LEFT)])
         entries = [member_removed(room.id, me)]
         heirs = [account.id for _, account in members_of(tx, room.id, [MemberState.INSIDE])]
-        if room.creator == me and heirs:
-            room = room._replace(creator=heirs[0])
-            update_room(tx, room)
+        room = pass_on(tx, room, me)
         if heirs:
             left = SystemLine(what="left", accounts=[me])
             entries.append(line(tx, room, me, left, seq + 2))
@@ -215,6 +218,18 @@ async def leave(desk: Desk, actor: Actor, request: RoomRef) -> Done:
         return Done()
 
     return await desk.db.write(unit)
+
+
+def pass_on(tx: Tx, room: RoomRow, me: str) -> RoomRow:
+    """A group that `me` leaves goes to the eldest of those who stay. The room is locked by the caller."""
+    if room.creator != me:
+        return room
+    inside = members_of(tx, room.id, [MemberState.INSIDE])
+    heirs = [account.id for _, account in inside if account.id != me and account.state in HERE]
+    if heirs:
+        room = room._replace(creator=heirs[0])
+        update_room(tx, room)
+    return room
 
 
 def clean_title(title: str, limits: Limits) -> str:
@@ -233,14 +248,20 @@ def line(tx: Tx, room: RoomRow, by: str, told: SystemLine, seq: int) -> Entry:
 
 
 def _newcomers(tx: Tx, me: str, wanted: Sequence[str], inside: Sequence[str]) -> Newcomers:
-    """Whom a member may add at once (mutuals), and whom only invite. Raises `Refusal` (`not_found`)."""
+    """Whom a member may add at once (mutuals), and whom only invite. Errors: `not_found`, `blocked`."""
     asked = [account for account in dict.fromkeys(wanted) if account not in inside and account != me]
-    known = accounts_by_id(tx, asked)
-    missing = [account for account in asked if account not in known or known[account].state != "active"]
+    # A block waits for this, or this for the block.
+    log.lock(tx, [inbox_channel(account) for account in (me, *asked)])
+    found = between(tx, [(me, account) for account in asked])
+    missing = [account for account in asked if found.get((me, account), UNKNOWN).state not in HERE]
     if missing:
         raise Refusal("not_found", "No such account.", accounts=missing)
+    blocks = [account for account in asked if found[me, account].blocks]
+    if blocks:
+        raise Refusal("blocked", accounts=blocks)
     mutual = followed_among(tx, me, asked) & followers_among(tx, me, asked)
-    return Newcomers([a for a in asked if a in mutual], [a for a in asked if a not in mutual])
+    withheld = frozenset(account for account in asked if found[me, account].blocked)
+    return Newcomers([a for a in asked if a in mutual], [a for a in asked if a not in mutual], withheld)
 
 
 def _check_seats(inside: int, added: Sequence[str], limits: Limits) -> None:
@@ -257,12 +278,25 @@ def _let_in(tx: Tx, room: RoomRow, by: str, new: Newcomers, seq: int) -> list[En
     """Membership rows for newcomers, and the entries that tell of them; `seq` is the room's newest."""
     rows = [_newcomer(tx, room, account, seq) for account in new.added]
     rows += [
-        MemberRow(room.id, account, MemberState.INVITED, seq, seq, tx.now_ms()) for account in new.invited
+        MemberRow(room.id, account, _invited_as(tx, room, account, new), seq, seq, tx.now_ms())
+        for account in new.invited
     ]
     put_members(tx, rows)
     entries = []
     if new.added:
         entries.append(line(tx, room, by, SystemLine(what="added", accounts=new.added), seq + 1))
     entries += [standing_changed("room.joined", account, room.id, seq, by=by) for account in new.added]
-    entries += [standing_changed("room.invited", account, room.id, 0, by=by) for account in new.invited]
+    entries += [
+        standing_changed("room.invited", account, room.id, 0, by=by)
+        for account in new.invited
+        if account not in new.withheld
+    ]
     return entries
+
+
+def _invited_as(tx: Tx, room: RoomRow, account: str, new: Newcomers) -> str:
+    """The standing of an invited account; whom somebody else has invited stays invited."""
+    if account not in new.withheld:
+        return MemberState.INVITED
+    known = member(tx, room.id, account)
+    return MemberState.INVITED if known is not None and known.state == MemberState.INVITED else WITHHELD

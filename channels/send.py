@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from channels.entries import message_created, parcel_of
 from channels.once import check_same, digest_of
+from channels.rules.accounts import HERE
 from channels.rules.rooms import Act, Facts, verdict
 from realtime.errors import Refusal
 from realtime.ids import room_channel
@@ -23,8 +24,12 @@ from storage import log, nonces
 from storage.database import Tx
 from storage.messages import insert_messages, messages_by_id
 from storage.nonces import NonceRow
+from storage.relations import Between, between
 from storage.rooms import members_among
 from storage.rows import MemberRow, MessageRow, RoomRow
+
+_STANDINGS = frozenset(MemberState)
+"""A row in any other standing (an invitation that was withheld) counts as none."""
 
 
 class NotOpen(Exception):
@@ -72,13 +77,23 @@ def text_limit(limits: Limits) -> TextLimit:
     return TextLimit(limits.message_graphemes_max, limits.message_bytes_max)
 
 
-def message_row(tx: Tx, item: SendItem, seq: int, message: str) -> MessageRow:
-    """The row of a new message."""
+def message_row(tx: Tx, item: SendItem, seq: int, message: str, only_for: str | None) -> MessageRow:
+    """The row of a new message; with `only_for` it is kept from everyone else."""
     request = item.request
     at = tx.now_ms()
     written = request.written_at if request.written_at and request.written_at < at else None
     return MessageRow(
-        message, request.room, seq, item.account, at, item.text, request.reply_to, written, None, None, None
+        message,
+        request.room,
+        seq,
+        item.account,
+        at,
+        item.text,
+        request.reply_to,
+        written,
+        None,
+        only_for,
+        None,
     )
 
 
@@ -89,7 +104,7 @@ def facts_of(
     return Facts(
         RoomKind(room.kind),
         RoomState(room.state),
-        MemberState(member.state) if member else None,
+        MemberState(member.state) if member and member.state in _STANDINGS else None,
         creator=room.creator == account,
         own=own,
         followed_back=followed_back,
@@ -134,18 +149,22 @@ def _write(tx: Tx, items: list[SendItem], ids: dict[tuple[str, str], str], outco
     standings = members_among(tx, [(item.request.room, item.account) for item in items])
     replied = [item.request.reply_to for item in items if item.request.reply_to]
     targets = messages_by_id(tx, replied) if replied else {}
+    peers = between(tx, [pair for item in items if (pair := _pair(standings, item))])
     entries = []
     messages = []
     upcoming = dict(seqs)
     for item in items:
         room, member = standings.get((item.request.room, item.account), (None, None))
-        error = _judge(room, member, item, targets)
+        pair = _pair(standings, item)
+        error = _judge(room, member, item, targets) or check_peer(peers.get(pair) if pair else None)
         if error is not None:
             outcomes[item.key] = error
             continue
         channel = room_channel(item.request.room)
         upcoming[channel] += 1
-        message = message_row(tx, item, upcoming[channel], ids[item.key])
+        # Whoever is blocked goes on talking, and is the only one who hears it.
+        kept = item.account if pair and peers[pair].blocked else None
+        message = message_row(tx, item, upcoming[channel], ids[item.key], kept)
         messages.append(message)
         entries.append(message_created(message))
         outcomes[item.key] = Sent(message=message.id, seq=message.seq, at=message.at)
@@ -155,6 +174,32 @@ def _write(tx: Tx, items: list[SendItem], ids: dict[tuple[str, str], str], outco
     for row, entry in zip(log.write(tx, seqs, [entry.draft for entry in entries]), entries, strict=True):
         assert entry.payload is not None
         tx.parcels.append(parcel_of(row, entry.payload(row), tx.node))
+
+
+Standings = dict[tuple[str, str], tuple[RoomRow, MemberRow]]
+
+
+def _pair(standings: Standings, item: SendItem) -> tuple[str, str] | None:
+    """(sender, the other one), if the item goes to an open DM: only those need to know who blocks whom."""
+    found = standings.get((item.request.room, item.account))
+    if found is None or found[0].pair is None or found[0].state != RoomState.OPEN:
+        return None
+    return item.account, other_of(found[0], item.account)
+
+
+def other_of(room: RoomRow, me: str) -> str:
+    """The other one of a DM."""
+    a, _, b = (room.pair or "").partition(":")
+    return b if a == me else a
+
+
+def check_peer(how: Between | None) -> Refusal | None:
+    """Whether the other one of a DM can be spoken to; None for a group. Being blocked refuses nothing."""
+    if how is None:
+        return None
+    if how.state not in HERE:
+        return Refusal("not_found", "Nobody is here to read this any more.", reason="gone")
+    return Refusal("blocked") if how.blocks else None
 
 
 def _judge(

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from channels import accounts, codes, invites
 from channels.desk import Desk, Visitor
-from channels.entries import account_card, emit, invite_redeemed, session_created
+from channels.entries import emit, invite_redeemed, own_card, session_created
 from channels.requests import check_room_limit
 from channels.rooms import enter_room
 from channels.rules.invites import InviteState
@@ -198,7 +198,7 @@ async def login(desk: Desk, visitor: Visitor, request: g.SessionCreate) -> g.Ent
         session, token = accounts.create_session(tx, row.id, request.label)
         emit(tx, [session_created(row.id, session, request.label)])
         put_letter(tx, attempt.written or "", "new_device", {"label": request.label, "at": tx.now_ms()})
-        return g.Entered(account=account_card(row), session=session, token=token)
+        return g.Entered(account=own_card(row), session=session, token=token)
 
     found = await desk.db.write(unit)
     if isinstance(found, Refusal):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from channels.entries import account_card, message_view
+from channels.entries import account_card, message_view, own_card
 from realtime.errors import Refusal
 from realtime.models import MemberState, Reading, Room, RoomCard, RoomKind, RoomMember, RoomState
 from storage.accounts import accounts_by_id
 from storage.database import Tx
 from storage.messages import messages_by_id
 from storage.rooms import CardRow, card, members_of
+
+WITHHELD = "withheld"
+"""A standing that is no `MemberState`: an invitation that never arrives, because the invited one blocks its sender. The
+group's people see it as an invitation nobody answers; to the invited one there is no such room."""
+
+
+def shown_state(state: str) -> MemberState:
+    """How a standing looks to the other people of the room."""
+    return MemberState.INVITED if state == WITHHELD else MemberState(state)
 
 
 def room_cards(tx: Tx, viewer: str, rows: Sequence[CardRow]) -> list[RoomCard]:
@@ -23,19 +32,23 @@ def room_cards(tx: Tx, viewer: str, rows: Sequence[CardRow]) -> list[RoomCard]:
 def room_view(tx: Tx, viewer: str, room: str) -> Room:
     """A room with its people. Whoever is invited sees who invites, not who is inside."""
     row = card(tx, room, viewer)
-    if row is None:
+    if row is None or row.member.state == WITHHELD:
         raise Refusal("not_found")
     peer = _peer(row, viewer)
     peers = accounts_by_id(tx, [peer]) if peer else {}
     lines = messages_by_id(tx, [row.last]) if row.last else {}
-    states = [MemberState.INSIDE]
+    states: list[str] = [MemberState.INSIDE]
     if row.member.state == MemberState.INSIDE and row.room.kind == RoomKind.GROUP:
-        states.append(MemberState.INVITED)
+        states += [MemberState.INVITED, WITHHELD]
     people = [] if row.member.state == MemberState.INVITED else members_of(tx, room, states)
     return Room(
         **_fields(row, viewer, peers, lines),
         people=[
-            RoomMember(account=account_card(account), state=MemberState(m.state), joined_at=m.joined_at)
+            RoomMember(
+                account=own_card(account) if account.id == viewer else account_card(account),
+                state=shown_state(m.state),
+                joined_at=m.joined_at,
+            )
             for m, account in people
         ],
     )

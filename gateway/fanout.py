@@ -17,6 +17,7 @@ import structlog
 from channels.arrival import entries_between
 from channels.desk import Desk
 from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
+from channels.profiles import erase_due
 from realtime.hub import Hub, Listener
 from realtime.ids import INBOX
 from realtime.parcels import Parcel
@@ -147,6 +148,7 @@ class Fanout:
     async def _purge(self) -> None:
         keep_ms = self._desk.settings.limits.nonce_keep_s * 1000
         await self._desk.db.write(lambda tx: nonces.forget(tx, tx.now_ms() - keep_ms))
+        await self._desk.db.write(erase_due)
         await self._desk.db.write(lambda tx: attempts.forget_attempts(tx, tx.now_ms(), DAY_MS))
 
     async def _sweep_once(self) -> None:

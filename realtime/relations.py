@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from realtime.gate import Audience, Name, WriteFrom
 from realtime.models import AccountCard, Shape
@@ -78,7 +78,7 @@ class Profile(AccountCard, frozen=True, kw_only=True):
     """An account as one viewer sees it. `settings` are there for its owner only."""
 
     bio: str = ""
-    links: list[str] = []
+    links: list[str] = field(default_factory=list)
     status: str = ""
     private: bool = False
     relation: Relation = Relation()

@@ -114,7 +114,16 @@ _TABLE = (
         r.RoomSend,
         r.Sent,
         "Say something in a room.",
-        ("not_found", "not_member", "forbidden", "text_invalid", "text_too_long", "full", "conflict", "blocked"),
+        (
+            "not_found",
+            "not_member",
+            "forbidden",
+            "text_invalid",
+            "text_too_long",
+            "full",
+            "conflict",
+            "blocked",
+        ),
         durable=True,
     ),
     Operation(

@@ -177,3 +177,9 @@ def fold_address(text: str) -> str:
     if len(folded) > ADDRESS_CHARS_MAX or not _ADDRESS.match(folded):
         raise Refusal("text_invalid", "This is not a mail address.", at="$.address")
     return folded
+
+
+def clean_optional(text: str, limit: TextLimit) -> str:
+    """A text that may be left empty, such as a bio. Raises `Refusal` (`text_invalid`, `text_too_long`)."""
+    bare = "".join(c for c in text if c not in _BIDI)
+    return clean_text(bare, limit) if bare.strip() else ""

@@ -57,16 +57,15 @@ def take_handle(tx: Tx, handle: str, account: str) -> bool:
 
 def groups_founded(tx: Tx, account: str) -> list[str]:
     """The groups an account has in its hands."""
-    rows = tx.rows(
-        "select id from room where creator = :me and kind = 'group' order by id", me=account
-    )
+    rows = tx.rows("select id from room where creator = :me and kind = 'group' order by id", me=account)
     return [row[0] for row in rows]
 
 
 def due_to_erase(tx: Tx, limit: int) -> list[str]:
     """Deleted accounts whose days of grace are over, locked."""
     rows = tx.rows(
-        "select id from account where state = 'deleted' and erase_at <= :now order by id limit :most" + for_update(tx),
+        "select id from account where state = 'deleted' and erase_at <= :now order by id limit :most"
+        + for_update(tx),
         now=tx.now_ms(),
         most=limit,
     )
