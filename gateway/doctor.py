@@ -70,7 +70,7 @@ def _data(settings: Settings) -> Check:
 
 
 def _exposure(settings: Settings) -> Check:
-    from realtime.settings import is_loopback
+    from realtime.places import is_loopback
 
     if is_loopback(settings.host) or settings.public_url.startswith("https://"):
         return _check("address", True, settings.public_url or f"this machine only ({settings.host})")

@@ -21,6 +21,11 @@ GRAPHEME_WEIGHT = 1.0
 URL_WEIGHT_MAX = 23.0
 
 HANDLE = re.compile(r"[a-z0-9_]{1,20}\Z")
+# What HTML calls a valid address, folded. Dots may stand anywhere: some carriers gave out names such as `a..b.`.
+ADDRESS = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]\Z"
+)
+ADDRESS_CHARS_MAX = 254
 URL = regex.compile(r"https?://[^\s<>\"'、。」』）\]]+")
 _GRAPHEME = regex.compile(r"\X")
 # Bidirectional controls and invisibles turn names and lines into something else than they are (FEATURES §2).
@@ -105,6 +110,18 @@ def clean_handle(text: str) -> str:
     if not HANDLE.match(handle):
         raise Refusal("text_invalid", "A handle is 1 to 20 of a–z, 0–9 and _.", at="$.handle")
     return handle
+
+
+def fold_address(text: str) -> str:
+    """A mail address as it is compared and written to: NFKC, lower case, trimmed. Raises `Refusal` (`text_invalid`).
+
+    Mail goes to the folded form and to no other: if it went to what was typed, somebody could type an address that
+    folds to another person's and read that person's code.
+    """
+    address = unicodedata.normalize("NFKC", text).strip().lower()
+    if len(address) > ADDRESS_CHARS_MAX or not ADDRESS.match(address):
+        raise Refusal("text_invalid", "This is not a mail address.", at="$.address")
+    return address
 
 
 def _normalise(text: str, *, lines: bool) -> str:

@@ -43,6 +43,65 @@ def accounts_by_id(tx: Tx, accounts: Iterable[str]) -> dict[str, AccountRow]:
     return {row[0]: AccountRow(*row) for row in rows}
 
 
+def role_of(tx: Tx, account: str) -> str:
+    """What an account may do here: `member` or `operator`."""
+    row = first(tx.rows("select role from account where id = :id", id=account))
+    return str(row[0]) if row else ""
+
+
+def set_role(tx: Tx, account: str, role: str) -> None:
+    """Make an account `member` or `operator`."""
+    tx.rows("update account set role = :role where id = :id", role=role, id=account)
+
+
+def operators(tx: Tx) -> list[AccountRow]:
+    """Those who run this installation, the first one first."""
+    rows = tx.rows(f"select {_ACCOUNT} from account where role = 'operator' order by id")
+    return [AccountRow(*row) for row in rows]
+
+
+def keep_handle(tx: Tx, handle: str, account: str) -> None:
+    """Note that a handle is given out, for good."""
+    tx.rows(
+        "insert into handle (handle, account, at) values (:handle, :account, :at) on conflict do nothing",
+        handle=handle,
+        account=account,
+        at=tx.now_ms(),
+    )
+
+
+def put_address(tx: Tx, address: str, account: str, written: str) -> bool:
+    """Bind a verified address (folded) to an account. False if it belongs to another one."""
+    tx.rows(
+        "insert into address (address, account, written, at) values (:address, :account, :written, :at)"
+        " on conflict do nothing",
+        address=address,
+        account=account,
+        written=written,
+        at=tx.now_ms(),
+    )
+    return account_by_address(tx, address) == account
+
+
+def account_by_address(tx: Tx, address: str) -> str | None:
+    """The id of the account that a folded address belongs to."""
+    row = first(tx.rows("select account from address where address = :address", address=address))
+    return str(row[0]) if row else None
+
+
+def addresses_of(tx: Tx, account: str) -> list[str]:
+    """The folded addresses of an account, oldest first."""
+    rows = tx.rows(
+        "select address from address where account = :account order by at, address", account=account
+    )
+    return [row[0] for row in rows]
+
+
+def drop_address(tx: Tx, address: str) -> None:
+    """An address belongs to nobody from now on."""
+    tx.rows("delete from address where address = :address", address=address)
+
+
 def insert_session(tx: Tx, session: str, account: str, token_hash: str, label: str) -> None:
     """Keep a session; only the token's hash is stored."""
     tx.rows(
