@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from realtime.settings import Settings
@@ -14,6 +15,8 @@ class Desk:
 
     db: Database
     settings: Settings
+    letters_wait: Callable[[], None] = lambda: None
+    """Call it after the commit of a letter, for known and unknown addresses alike: it leaves at once."""
 
 
 @dataclass(frozen=True, slots=True)

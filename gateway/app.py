@@ -19,6 +19,7 @@ from channels import tickets
 from channels.desk import Desk
 from gateway import demo, http
 from gateway.node import Node, Parts
+from gateway.postman import Postman
 from presence.keeper import Keeper
 from realtime.ids import IdMaker
 from realtime.settings import Settings
@@ -30,6 +31,7 @@ from storage.database import Means, Tx
 from storage.leases import Leases
 from storage.leases_memory import MemoryLeases
 from storage.leases_redis import LeasesConfig, RedisLeases
+from storage.mail import mailer_of
 from storage.open import database_of
 from storage.sqlite import SqliteDatabase
 
@@ -64,7 +66,9 @@ async def assemble(settings: Settings) -> Node:
     if isinstance(db, SqliteDatabase):
         db.claim()
     await asyncio.to_thread(db.migrate)
-    desk = Desk(db, settings)
+    mailer = mailer_of(settings)
+    postman = Postman(db, mailer, settings)
+    desk = Desk(db, settings, postman.wake)
     keeper = Keeper(_leases(settings), name, settings.lease_renew_s)
     fresh = (secrets.token_hex(8), tickets.new_key())
     node: Node | None = None
@@ -75,7 +79,8 @@ async def assemble(settings: Settings) -> Node:
 
     await db.open(committed)
     epoch, ticket_key = await db.write(lambda tx: installation(tx, fresh))
-    node = Node(Parts(settings, name, desk, _courier(settings, name), keeper, epoch, ticket_key))
+    courier = _courier(settings, name)
+    node = Node(Parts(settings, name, desk, courier, keeper, mailer, postman, epoch, ticket_key))
     if settings.demo:
         await demo.prepare(desk)
     return node

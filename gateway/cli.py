@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -20,6 +20,10 @@ from channels.desk import Desk
 from gateway import own_packages
 from realtime.errors import Refusal
 from realtime.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from gateway.node import Node
+    from storage.mail import Mail
 
 T = TypeVar("T")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -80,7 +84,7 @@ def demo() -> None:
     host, port = listener.getsockname()[:2]
     click.echo(f"Starting Tsudoi on http://{host}:{port} …", err=True)
     address = f"http://{host}:{port}"
-    guarded(lambda: server.run(settings, listener, lambda node: node.spawn(_say_link(node.desk, address))))
+    guarded(lambda: server.run(settings, listener, lambda node: _say_demo(node, address)))
 
 
 @cli.command()
@@ -194,6 +198,19 @@ def say(as_json: bool, facts: Any, text: str) -> None:
 def _say_address(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     click.echo(f"Tsudoi serves on http://{host}:{port}", err=True)
+
+
+def _say_demo(node: Node, address: str) -> None:
+    from storage.mail import KeptMailer
+
+    if isinstance(node.mailer, KeptMailer):
+        node.mailer.on_mail = _say_mail
+    node.spawn(_say_link(node.desk, address))
+
+
+def _say_mail(mail: Mail) -> None:
+    """The demo sends nothing; whoever started it reads over its shoulder."""
+    click.echo(f"\n--- mail to {mail.to}: {mail.subject}\n\n{mail.text}---\n", err=True)
 
 
 async def _say_link(desk: Desk, address: str) -> None:

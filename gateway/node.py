@@ -21,6 +21,7 @@ from channels.desk import Desk
 from gateway.answers import RequestIds
 from gateway.fanout import Fanout
 from gateway.metrics import Metrics
+from gateway.postman import Postman
 from gateway.probes import Readiness
 from gateway.socket import SocketProtocol
 from gateway.tickets import TicketBook
@@ -33,6 +34,7 @@ from realtime.settings import Settings
 from realtime.wheel import Wheel
 from realtime.ws import frame
 from storage.courier import Courier
+from storage.mail import Mailer
 
 log = structlog.get_logger("node")
 PROTOCOL = "tsudoi.v1"
@@ -52,6 +54,8 @@ class Parts:
     desk: Desk
     courier: Courier
     keeper: Keeper
+    mailer: Mailer | None
+    postman: Postman
     epoch: str
     ticket_key: str
 
@@ -65,6 +69,8 @@ class Node:
         self.desk = parts.desk
         self.courier = parts.courier
         self.keeper = parts.keeper
+        self.mailer = parts.mailer
+        self.postman = parts.postman
         self.epoch = parts.epoch
         self.now = asyncio.get_running_loop().time
         self.wheel = Wheel(self.now())
@@ -120,6 +126,7 @@ class Node:
         await self.keeper.start()
         self.keep_running(self.fanout.sweep())
         self.keep_running(self._turn())
+        self.keep_running(self.postman.run())
         self.ready = True
         log.info("node ready", node=self.name)
 
