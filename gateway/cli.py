@@ -41,10 +41,12 @@ def cli(context: click.Context) -> None:
       REDIS_URL            redis://…      (else the in-process courier)
       WEB_CONCURRENCY      processes; more than one needs both of the above
       TSUDOI_DATA, TSUDOI_HOST, TSUDOI_PUBLIC_URL, …   see README.md
+    What is not set there is looked up in tsudoi.env in the data directory.
 
     \b
     Examples:
       tsudoi demo                       try it on this machine
+      tsudoi setup                      make an installation of your own
       tsudoi account create mio --name みお
       tsudoi doctor
     """
@@ -85,6 +87,32 @@ def demo() -> None:
     click.echo(f"Starting Tsudoi on http://{host}:{port} …", err=True)
     address = f"http://{host}:{port}"
     guarded(lambda: server.run(settings, listener, lambda node: _say_demo(node, address)))
+
+
+@cli.command()
+@click.option("--data", help="Directory of everything kept on this machine.")
+@click.option("--public-url", help="How browsers reach the server: https://tsudoi.example")
+@click.option("--database-url", help="postgresql://… instead of one SQLite file.")
+@click.option("--redis-url", help="redis://…, for several processes.")
+@click.option("--smtp-url", help="The mail relay: smtp://user:password@host:587 or smtps://…")
+@click.option("--mail-from", help="Who mails are from: 'Tsudoi <hello@tsudoi.example>'")
+@click.option("--operator-handle", help="Handle of the first operator.")
+@click.option("--operator-name", help="Display name of the first operator.")
+@click.option("--operator-email", help="Mail address of the first operator.")
+@click.option("--test-mail/--no-test-mail", default=True, help="Mail the operator to see that mail works.")
+@click.option("--yes", is_flag=True, help="Ask nothing: options, else what is there.")
+@json_option
+def setup(as_json: bool, yes: bool, test_mail: bool, **given: str | None) -> None:
+    """Set this installation up: ask, try, and write it down. May be run again.
+
+    Makes the first operator and prints a token. The answers go to tsudoi.env in the data directory, which every
+    command reads beneath the real environment.
+    """
+    from gateway.setup import Wishes, run
+
+    named = {option: value for option, value in given.items() if value is not None}
+    report = guarded(lambda: run(Wishes(named, yes, test_mail)))
+    say(as_json, report.facts(), report.text())
 
 
 @cli.command()
@@ -170,9 +198,16 @@ def account_follow(follower: str, followee: str, mutual: bool, as_json: bool) ->
 
 
 def read_settings(**given: Any) -> Settings:
-    """Settings from the environment, or one line that says which variable is wrong."""
+    """Settings from the environment, else from the set-up's file; or one line that says which variable is wrong.
+
+    The demo takes nothing from the file: it must not touch what a real installation works with.
+    """
+    from gateway import envfile
+
+    data = Path(os.environ.get("TSUDOI_DATA") or Settings().data)
     try:
-        return Settings.from_env(os.environ, **given)
+        kept = {} if given.get("demo") else envfile.read(data)
+        return Settings.from_env({**kept, **os.environ}, **given)
     except SettingsError as error:
         raise SystemExit(_complain(str(error), 2)) from None
 

@@ -30,7 +30,7 @@ def migrate(settings: Settings) -> list[str]:
 
 def create_account(settings: Settings, handle: str, name: str) -> NewAccount:
     """An account with its first session. Errors: `text_*`, `handle_taken`."""
-    return _with_desk(
+    return with_desk(
         settings,
         lambda desk: desk.db.write(lambda tx: accounts.create_account(tx, handle, name, "command line")),
     )
@@ -44,15 +44,17 @@ def follow(settings: Settings, follower: str, followee: str, *, mutual: bool) ->
         if mutual:
             await desk.db.write(lambda tx: accounts.follow(tx, followee, follower))
 
-    _with_desk(settings, work)
+    with_desk(settings, work)
 
 
 def seed(settings: Settings) -> bool:
     """The demo people and their room. False if they are there already."""
-    return _with_desk(settings, demo.prepare)
+    return with_desk(settings, demo.prepare)
 
 
-def _with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:
+def with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:
+    """Run `work` on this installation's database, brought up to date. Raises `StorageUnavailable`."""
+
     async def run() -> T:
         db = database_of(settings, _means())
         await asyncio.to_thread(db.migrate)

@@ -188,14 +188,21 @@ async def _told(work: Awaitable[object]) -> None:
         raise _refused(part, error.code) from None
     except aiosmtplib.SMTPAuthenticationError as error:
         raise MailTrouble(f"the relay refused the log-in ({error.code})", temporary=True) from None
-    except ssl.SSLError as error:
-        raise MailTrouble(f"no safe connection: {error.reason or 'TLS failed'}", temporary=True) from None
-    except aiosmtplib.SMTPNotSupported:
-        raise MailTrouble("the relay does not offer STARTTLS or this log-in", temporary=True) from None
     except aiosmtplib.SMTPResponseException as error:
         raise MailTrouble(f"the relay answered {error.code}", temporary=True) from None
     except (aiosmtplib.SMTPException, OSError) as error:
-        raise MailTrouble(f"the relay cannot be reached ({type(error).__name__})", temporary=True) from None
+        raise MailTrouble(_unreached(error), temporary=True) from None
+
+
+def _unreached(error: Exception) -> str:
+    """Why no relay could be talked to, for the operator who has to mend it."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ssl.SSLError):
+        return f"no safe connection to the relay ({getattr(cause, 'verify_message', '') or cause.reason})"
+    # The library raises its base class itself for what the relay lacks, and for nothing else.
+    if type(error) in (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported):
+        return "the relay does not offer STARTTLS or a log-in; see ?starttls=off"
+    return f"the relay cannot be reached ({getattr(cause, 'strerror', None) or type(cause).__name__})"
 
 
 def _refused(part: str, code: int) -> MailTrouble:
