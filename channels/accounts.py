@@ -10,14 +10,15 @@ import secrets
 from dataclasses import dataclass
 
 from channels.desk import Actor, Desk
-from channels.views import account_card
+from channels.entries import account_card
 from realtime.errors import Refusal
 from realtime.ids import inbox_channel
 from realtime.models import AccountCard
 from realtime.requests import AccountGet
-from realtime.text import TextLimit, clean_handle, clean_name
+from realtime.text import check_handle_free, clean_display_name, clean_handle
 from storage import log
 from storage.accounts import (
+    Start,
     account_by_handle,
     account_by_id,
     add_follow,
@@ -27,7 +28,6 @@ from storage.accounts import (
 from storage.database import Tx
 from storage.rows import AccountRow
 
-NAME = TextLimit(graphemes=30, size_bytes=512, lines=False)
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "tsd_"  # noqa: S105 - a mark that lets secret scanners find leaked tokens
 
@@ -48,10 +48,15 @@ def hash_token(token: str) -> str:
 
 def create_account(tx: Tx, handle: str, name: str, label: str) -> NewAccount:
     """Make an account, its inbox and a session. Errors: `text_*`, `handle_taken`."""
-    row = AccountRow(
-        tx.new_id(), clean_handle(handle), clean_name(name or handle, NAME), "active", tx.now_ms()
-    )
-    if not insert_account(tx, row):
+    return begin_account(tx, handle, name or handle, label)
+
+
+def begin_account(tx: Tx, handle: str, name: str, label: str, start: Start | None = None) -> NewAccount:
+    """Make an account as sign-up asked for it. Errors: `text_*`, `handle_taken`."""
+    kept = clean_handle(handle)
+    check_handle_free(kept)
+    row = AccountRow(tx.new_id(), kept, clean_display_name(name), "active", tx.now_ms())
+    if not insert_account(tx, row, start):
         raise Refusal("handle_taken", f"The handle {row.handle} is taken.", at="$.handle")
     log.create_channel(tx, inbox_channel(row.id))
     session, token = create_session(tx, row.id, label)

@@ -15,6 +15,8 @@ class Desk:
 
     db: Database
     settings: Settings
+    secret: str = ""
+    """A key of the installation, for hashes that nobody else can make."""
     letters_wait: Callable[[], None] = lambda: None
     """Call it after the commit of a letter, for known and unknown addresses alike: it leaves at once."""
 
@@ -27,3 +29,10 @@ class Actor:
     session: str
     handle: str = ""
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks without a session: only where from is known."""
+
+    address: str

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from channels import accounts, messages, requests, rooms
-from channels.desk import Actor, Desk
+from channels import accounts, invites, messages, requests, rooms, sessions, signup
+from channels.desk import Actor, Desk, Visitor
 from realtime.operations import Operation
 from realtime.table import OPERATIONS
 
+GuestHandler = Callable[[Desk, Visitor, Any], Awaitable[msgspec.Struct]]
 Handler = Callable[[Desk, Actor, Any], Awaitable[msgspec.Struct]]
 
 HANDLERS: dict[str, Handler] = {
@@ -30,9 +31,30 @@ HANDLERS: dict[str, Handler] = {
     "room.read": messages.mark_read,
     "message.list": messages.list_messages,
     "message.delete": messages.delete,
+    "invite.create": invites.create,
+    "invite.list": invites.list_invites,
+    "invite.revoke": invites.revoke,
+    "invite.reissue": invites.reissue,
+    "invite.redeem": invites.redeem,
+    "session.list": sessions.list_sessions,
+    "session.revoke": sessions.revoke,
+    "session.revoke_all": sessions.revoke_all,
+    "session.delete": sessions.log_out,
 }
 """Operations that concern the connection itself (`connect`, `pong`, `clock.read`, `session.ticket`,
 `channel.sync`) are the doors' own."""
+
+GUESTS: dict[str, GuestHandler] = {
+    "invite.get": invites.look,
+    "account.begin": signup.begin,
+    "account.resume": signup.resume,
+    "account.address": signup.give_address,
+    "account.verify": signup.verify,
+    "account.create": signup.create,
+    "session.begin": signup.begin_login,
+    "session.create": signup.login,
+}
+"""Operations of whoever has no session yet."""
 
 DECODERS = {name: msgspec.json.Decoder(operation.request) for name, operation in OPERATIONS.items()}
 

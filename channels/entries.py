@@ -20,19 +20,25 @@ from realtime.events import (
     durable_frame,
     ephemeral_frame,
 )
+from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.ids import inbox_channel, room_channel
-from realtime.models import Message, Reading, RoomState, Shape, SystemLine
+from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
 from realtime.parcels import Audience, Parcel
 from storage import log
+from storage.accounts import accounts_by_id
 from storage.database import Tx
 from storage.log import Draft
 from storage.messages import messages_by_id
 from storage.rooms import room_by_id
-from storage.rows import LogRow, MessageRow, RoomRow
+from storage.rows import AccountRow, LogRow, MessageRow, RoomRow
 
 MEMBER_REMOVED = "room.member_removed"
 """A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
 INBOX_KINDS = ("room.joined", "room.invited", "room.requested", "room.left")
+SESSION_REVOKED = "session.revoked"
+"""A technical entry of an inbox: hubs close the account's connections of the target session, or all for `*`."""
+ACCOUNT_SUSPENDED = "account.suspended"
+"""A technical entry of an inbox: hubs close all of the account's connections."""
 
 Payload = Callable[[LogRow], Shape]
 
@@ -122,6 +128,38 @@ def standing_changed(kind: str, account: str, room: str, seq: int, by: str | Non
     return Entry(draft, _inbox_view)
 
 
+def session_revoked(account: str, session: str) -> Entry:
+    """Hubs close the session's connections before any higher seq; `*` means all of them."""
+    return Entry(
+        Draft(inbox_channel(account), SESSION_REVOKED, session, account, Audience.NOBODY, session), None
+    )
+
+
+def account_suspended(account: str) -> Entry:
+    """Hubs close the account's connections."""
+    return Entry(
+        Draft(inbox_channel(account), ACCOUNT_SUSPENDED, account, account, Audience.NOBODY, account), None
+    )
+
+
+def invite_redeemed(issuer: str, invite: str, newcomer: AccountCard) -> Entry:
+    """Somebody came by one's invite. Nobody else hears of it."""
+    draft = Draft(inbox_channel(issuer), "invite.redeemed", newcomer.id, newcomer.id, extra=invite)
+    return Entry(draft, lambda row: InviteUsed(invite=row.extra, account=newcomer))
+
+
+def invite_paused(issuer: str, invite: str) -> Entry:
+    """One's link was looked at from many networks."""
+    draft = Draft(inbox_channel(issuer), "invite.paused", invite, issuer)
+    return Entry(draft, lambda row: InvitePaused(invite=row.ref))
+
+
+def session_created(account: str, session: str, label: str) -> Entry:
+    """A session began; the other devices hear of it."""
+    draft = Draft(inbox_channel(account), "session.created", session, account, extra=label)
+    return Entry(draft, lambda row: SessionEvent(session=row.ref, label=row.extra))
+
+
 def _room_view(room: RoomRow) -> RoomUpdated:
     return RoomUpdated(
         room=room.id, state=RoomState(room.state), title=room.title, reading=Reading(room.reading)
@@ -138,22 +176,49 @@ def _inbox_view(row: LogRow) -> InboxRoom:
 
 def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
     """Log rows → parcels as of now: what was deleted since is for nobody."""
-    messages = messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")])
-    rooms = {row.ref: room_by_id(tx, row.ref) for row in rows if row.kind == "room.updated"}
-    return [parcel_of(row, _payload(row, messages, rooms), tx.node) for row in rows]
+    found = Found(
+        messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")]),
+        {row.ref: room_by_id(tx, row.ref) for row in rows if row.kind == "room.updated"},
+        accounts_by_id(tx, [row.ref for row in rows if row.kind == "invite.redeemed"]),
+    )
+    return [parcel_of(row, _payload(row, found), tx.node) for row in rows]
 
 
-def _payload(row: LogRow, messages: dict[str, MessageRow], rooms: dict[str, RoomRow | None]) -> Shape | None:
+class Found(NamedTuple):
+    """The rows that entries refer to, by id."""
+
+    messages: dict[str, MessageRow]
+    rooms: dict[str, RoomRow | None]
+    accounts: dict[str, AccountRow]
+
+
+def _payload(row: LogRow, found: Found) -> Shape | None:
     if row.kind in INBOX_KINDS:
         return _inbox_view(row)
-    if row.kind == "room.updated":
-        room = rooms.get(row.ref)
-        return _room_view(room) if room else None
-    message = messages.get(row.ref)
+    match row.kind:
+        case "room.updated":
+            room = found.rooms.get(row.ref)
+            return _room_view(room) if room else None
+        case "message.created" | "message.deleted":
+            return _message_payload(row, found.messages.get(row.ref))
+        case "invite.redeemed":
+            account = found.accounts.get(row.ref)
+            return InviteUsed(invite=row.extra, account=account_card(account)) if account else None
+        case "invite.paused":
+            return InvitePaused(invite=row.ref)
+        case "session.created":
+            return SessionEvent(session=row.ref, label=row.extra)
+    return None
+
+
+def _message_payload(row: LogRow, message: MessageRow | None) -> Shape | None:
     if message is None:
         return None
-    if row.kind == "message.created":
-        return MessageCreated(message=message_view(message)) if message.deleted_at is None else None
     if row.kind == "message.deleted":
         return MessageDeleted(message=message.id, message_seq=message.seq)
-    return None
+    return MessageCreated(message=message_view(message)) if message.deleted_at is None else None
+
+
+def account_card(row: AccountRow) -> AccountCard:
+    """What any member may see of an account."""
+    return AccountCard(id=row.id, handle=row.handle, name=row.name)

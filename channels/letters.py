@@ -6,7 +6,8 @@ that come from other people (a device's label) are bared of all that could look 
 
 | kind | facts |
 |---|---|
-| `code` | `code`: 6 digits |
+| `code` | `code`: 6 digits, or `seed`, from which `with_code` makes it; `minutes` it lives |
+| `known` | none; somebody signs up with an address that has an account |
 | `new_device` | `label`: what the device calls itself; `at`: Unix milliseconds |
 | `address_changed` | none |
 | `test` | none |
@@ -19,7 +20,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
+from channels import codes
+
 CODE = "code"
+KNOWN = "known"
 NEW_DEVICE = "new_device"
 ADDRESS_CHANGED = "address_changed"
 TEST = "test"
@@ -27,7 +31,7 @@ TEST = "test"
 Facts = Mapping[str, str | int]
 
 MINUTE_MS = 60_000
-KEEP_MS = {CODE: 30 * MINUTE_MS, TEST: 30 * MINUTE_MS}
+KEEP_MS = {CODE: 30 * MINUTE_MS, KNOWN: 30 * MINUTE_MS, TEST: 30 * MINUTE_MS}
 KEEP_NOTICE_MS = 24 * 60 * MINUTE_MS
 LABEL_CHARS_MAX = 40
 _JST = timezone(timedelta(hours=9))
@@ -65,6 +69,12 @@ def letter_text(kind: str, facts: Facts, language: str = "ja", public_url: str =
     return LetterText(f"[Tsudoi] {subjects}", f"{bodies}\n\n-- \n{signature}\n")
 
 
+def with_code(facts: Facts, secret: str) -> Facts:
+    """The facts of a waiting letter with the code that its seed stands for: codes themselves are never stored."""
+    seed = facts.get("seed")
+    return facts if seed is None else {**facts, "code": codes.code_of(secret, str(seed))}
+
+
 def keep_ms(kind: str) -> int:
     """How long a letter of a kind is worth sending: codes are dead soon, notices are good for a day."""
     return KEEP_MS.get(kind, KEEP_NOTICE_MS)
@@ -74,12 +84,13 @@ def _code(facts: Facts) -> tuple[_Words, _Words]:
     code = str(facts["code"])
     if not _CODE.match(code):
         raise ValueError("a code has 6 digits")
+    minutes = int(facts["minutes"])
     return (
         _Words(
             "確認コード",
             "こんにちは。Tsudoi(集い)です。\n\n"
             f"確認コード:\n\n    {code}\n\n"
-            "10分以内に、開いている画面に入力してください。\n"
+            f"{minutes}分以内に、開いている画面に入力してください。\n"
             "このコードは、だれにも教えないでください。こちらからおたずねすることもありません。\n\n"
             "心当たりがなければ、このメールは無視してください。コードがなければ、何も起こりません。",
         ),
@@ -87,9 +98,28 @@ def _code(facts: Facts) -> tuple[_Words, _Words]:
             "Your code",
             "Hello from Tsudoi.\n\n"
             f"Your code:\n\n    {code}\n\n"
-            "Type it into the page that is open, within 10 minutes.\n"
+            f"Type it into the page that is open, within {minutes} minutes.\n"
             "Tell it to nobody; we never ask for it.\n\n"
             "If it wasn't you, ignore this mail. Without the code nothing happens.",
+        ),
+    )
+
+
+def _known(facts: Facts) -> tuple[_Words, _Words]:
+    return (
+        _Words(
+            "登録ずみのアドレスです",
+            "こんにちは。Tsudoi(集い)です。\n\n"
+            "このアドレスで新しい登録がありましたが、すでにアカウントがあります。\n"
+            "新しく登録する代わりに、このアドレスでログインしてください。\n\n"
+            "心当たりがなければ、このメールは無視してください。何も起こりません。",
+        ),
+        _Words(
+            "You have an account already",
+            "Hello from Tsudoi.\n\n"
+            "Somebody signed up with this address, but it has an account already.\n"
+            "Instead of signing up again, log in with this address.\n\n"
+            "If it wasn't you, ignore this mail. Nothing happens.",
         ),
     )
 
@@ -159,6 +189,7 @@ def _bare(label: str) -> str:
 
 _KINDS: dict[str, Callable[[Facts], tuple[_Words, _Words]]] = {
     CODE: _code,
+    KNOWN: _known,
     NEW_DEVICE: _new_device,
     ADDRESS_CHANGED: _address_changed,
     TEST: _test,

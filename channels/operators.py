@@ -11,14 +11,12 @@ from channels.accounts import create_account
 from realtime.errors import Refusal
 from realtime.text import clean_handle, fold_address
 from storage.accounts import (
-    account_by_address,
     account_by_handle,
+    account_of_address,
     addresses_of,
     drop_address,
-    keep_handle,
     operators,
     put_address,
-    role_of,
     set_role,
 )
 from storage.database import Tx
@@ -67,18 +65,17 @@ def appoint(tx: Tx, wish: Operator) -> Appointed:
     """
     address = fold_address(wish.address)
     row = account_by_handle(tx, clean_handle(wish.handle))
-    if row is not None and role_of(tx, row.id) != OPERATOR:
+    if row is not None and row.role != OPERATOR:
         raise Refusal("handle_taken", f"@{row.handle} is an account already, and not an operator.")
-    if account_by_address(tx, address) not in (None, row.id if row else ""):
+    if account_of_address(tx, address) not in (None, row.id if row else ""):
         raise Refusal("conflict", f"The address {address} belongs to another account.")
     if row is not None:
-        for old in addresses_of(tx, row.id):
+        for old in map(fold_address, addresses_of(tx, row.id)):
             if old != address:
                 drop_address(tx, old)
         put_address(tx, address, row.id, wish.address.strip())
         return Appointed(row.id, row.handle, address)
     new = create_account(tx, wish.handle, wish.name, "set-up")
     set_role(tx, new.account.id, OPERATOR)
-    keep_handle(tx, new.account.handle, new.account.id)
     put_address(tx, address, new.account.id, wish.address.strip())
     return Appointed(new.account.id, new.account.handle, address, new.session, new.token)

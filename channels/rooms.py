@@ -174,6 +174,25 @@ async def join(desk: Desk, actor: Actor, request: RoomRef) -> Room:
     return await desk.db.write(unit)
 
 
+def enter_room(tx: Tx, limits: Limits, room_id: str, account: str, by: str) -> bool:
+    """Let an account into a group whose member `by` invited it. False if it is inside already, or the group is gone,
+    or `by` is not inside any more. Raises `Refusal` (`full`)."""
+    seqs = log.lock(tx, [room_channel(room_id)])
+    room = room_by_id(tx, room_id)
+    host = member(tx, room_id, by)
+    if room is None or host is None or host.state != MemberState.INSIDE:
+        return False
+    mine = member(tx, room_id, account)
+    if mine is not None and mine.state == MemberState.INSIDE:
+        return False
+    _check_seats(len(members_of(tx, room.id, [MemberState.INSIDE])), [account], limits)
+    seq = seqs[room_channel(room_id)]
+    put_members(tx, [_newcomer(tx, room, account, seq)])
+    told = line(tx, room, account, SystemLine(what="joined", accounts=[account]), seq + 1)
+    emit(tx, [told, standing_changed("room.joined", account, room.id, seq, by=by)])
+    return True
+
+
 async def leave(desk: Desk, actor: Actor, request: RoomRef) -> Done:
     """Leave a group quietly: only its creator sees the line. A leaving creator passes the group on to the eldest
     member. Errors: `not_found`, `not_member`, `forbidden`."""

@@ -13,7 +13,6 @@ import secrets
 
 _VERSION = "t1"
 _PARTS = 5
-KEY_NAME = "ticket_key"
 
 
 def new_key() -> str:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from channels.entries import message_view
+from channels.entries import account_card, message_view
 from realtime.errors import Refusal
-from realtime.models import AccountCard, MemberState, Reading, Room, RoomCard, RoomKind, RoomMember, RoomState
+from realtime.models import MemberState, Reading, Room, RoomCard, RoomKind, RoomMember, RoomState
 from storage.accounts import accounts_by_id
 from storage.database import Tx
 from storage.messages import messages_by_id
 from storage.rooms import CardRow, card, members_of
-from storage.rows import AccountRow
-
-
-def account_card(row: AccountRow) -> AccountCard:
-    """What any member may see of an account."""
-    return AccountCard(id=row.id, handle=row.handle, name=row.name)
 
 
 def room_cards(tx: Tx, viewer: str, rows: Sequence[CardRow]) -> list[RoomCard]:

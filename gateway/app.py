@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from starlette.applications import Starlette
 
@@ -66,11 +66,8 @@ async def assemble(settings: Settings) -> Node:
     if isinstance(db, SqliteDatabase):
         db.claim()
     await asyncio.to_thread(db.migrate)
-    mailer = mailer_of(settings)
-    postman = Postman(db, mailer, settings)
-    desk = Desk(db, settings, postman.wake)
     keeper = Keeper(_leases(settings), name, settings.lease_renew_s)
-    fresh = (secrets.token_hex(8), tickets.new_key())
+    fresh = Installation(secrets.token_hex(8), tickets.new_key(), secrets.token_hex(32))
     node: Node | None = None
 
     def committed(parcels: object) -> None:
@@ -78,17 +75,27 @@ async def assemble(settings: Settings) -> Node:
             node.fanout.committed(parcels)  # type: ignore[arg-type]  # a sequence of parcels
 
     await db.open(committed)
-    epoch, ticket_key = await db.write(lambda tx: installation(tx, fresh))
+    ours = await db.write(lambda tx: installation(tx, fresh))
+    postman = Postman(db, mailer_of(settings), settings.public_url, ours.secret)
+    desk = Desk(db, settings, ours.secret, postman.wake)
     courier = _courier(settings, name)
-    node = Node(Parts(settings, name, desk, courier, keeper, mailer, postman, epoch, ticket_key))
+    node = Node(Parts(settings, name, desk, courier, keeper, postman, ours.epoch, ours.ticket_key))
     if settings.demo:
         await demo.prepare(desk)
     return node
 
 
-def installation(tx: Tx, fresh: tuple[str, str]) -> tuple[str, str]:
-    """Epoch and ticket key of this installation; the first node that starts decides them."""
-    return keep_meta_once(tx, "epoch", fresh[0]), keep_meta_once(tx, tickets.KEY_NAME, fresh[1])
+class Installation(NamedTuple):
+    """What all nodes of an installation share; the first node that starts decides it."""
+
+    epoch: str
+    ticket_key: str
+    secret: str
+
+
+def installation(tx: Tx, fresh: Installation) -> Installation:
+    """The installation's values, `fresh` where it has none yet."""
+    return Installation(*(keep_meta_once(tx, name, getattr(fresh, name)) for name in Installation._fields))
 
 
 def now_ms() -> int:

@@ -16,7 +16,7 @@ COOKIE = "tsudoi_session"
 def credential(request: Request, settings: Settings) -> Credential:
     """What the request shows. Errors: `unauthenticated`, `forbidden` (a cookie from a foreign page)."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
+    if scheme.lower() == "bearer" and token.strip():
         return Credential(token=token.strip())
     cookie = request.cookies.get(COOKIE)
     if cookie:
@@ -27,8 +27,8 @@ def credential(request: Request, settings: Settings) -> Credential:
 
 def check_origin(request: Request, settings: Settings) -> None:
     """A request that carries a cookie, or could get one, must come from our own page. Errors: `forbidden`."""
-    origin = request.headers.get("origin", "")
-    if not origin_allowed(origin, request.headers.get("host", ""), settings):
+    origins = request.headers.getlist("origin")
+    if len(origins) != 1 or not origin_allowed(origins[0], request.headers.get("host", ""), settings):
         raise Refusal("forbidden", "This origin may not call with a cookie.")
 
 

@@ -1,6 +1,7 @@
 """The command line: `tsudoi` (or `./run`), every command with `--json` for machines.
 
 Reads the settings from the environment, prints for people, and exits with 0, 1 (refused) or 2 (set up wrongly).
+What was asked for goes to standard output, everything else to standard error. A person's mistake is one line.
 """
 
 from __future__ import annotations
@@ -13,16 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
-import orjson
 
-from channels.desk import Desk
 from gateway import own_packages
-from realtime.errors import Refusal
-from realtime.settings import Settings, SettingsError
 
+# Nothing else of ours is imported before `main` has looked whether it is ours.
 if TYPE_CHECKING:
+    from channels.desk import Desk
     from gateway.node import Node
+    from realtime.settings import Settings
     from storage.mail import Mail
 
 T = TypeVar("T")
@@ -55,20 +54,26 @@ def cli(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--worker", is_flag=True, hidden=True, help="Serve as one of several processes.")
-def serve(worker: bool) -> None:
+@click.option("--worker", type=int, hidden=True, help="Serve as one of several; the pipe to the supervisor.")
+def serve(worker: int | None) -> None:
     """Serve until SIGTERM or SIGINT; applies migrations first."""
     from gateway import server, workers
     from gateway.logs import configure
 
     settings = read_settings()
     configure(settings)
-    if settings.processes > 1 and not worker:
-        sys.exit(workers.supervise(settings))
-    listener = server.bind(settings, shared=worker)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    told = _say_address if not worker else lambda listener: None
-    guarded(lambda: server.run(settings, listener, lambda node: told(listener)))
+    if settings.processes > 1 and worker is None:
+        sys.exit(
+            guarded(lambda: workers.supervise(settings, lambda listener: _say_address(settings, listener)))
+        )
+    guarded(lambda: make_directory(settings.data))
+    listener = guarded(lambda: server.bind(settings, shared=worker is not None))
+
+    def told(node: object) -> None:
+        if worker is None:
+            _say_address(settings, listener)
+
+    guarded(lambda: server.run(settings, listener, server.Owner(told, worker)))
 
 
 @cli.command()
@@ -81,12 +86,12 @@ def demo() -> None:
     level = os.environ.get("TSUDOI_LOG_LEVEL", "warning")
     settings = read_settings(demo=True, data=data, log_level=level)
     configure(settings)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    listener = server.bind(settings)
-    host, port = listener.getsockname()[:2]
-    click.echo(f"Starting Tsudoi on http://{host}:{port} …", err=True)
-    address = f"http://{host}:{port}"
-    guarded(lambda: server.run(settings, listener, lambda node: _say_demo(node, address)))
+    guarded(lambda: make_directory(settings.data))
+    listener = guarded(lambda: server.bind(settings))
+    address = server.address_of(settings, listener)
+    click.echo(f"Starting Tsudoi on {address} …", err=True)
+    owner = server.Owner(lambda node: _say_demo(node, address))
+    guarded(lambda: server.run(settings, listener, owner))
 
 
 @cli.command()
@@ -203,17 +208,30 @@ def read_settings(**given: Any) -> Settings:
     The demo takes nothing from the file: it must not touch what a real installation works with.
     """
     from gateway import envfile
+    from realtime.settings import Settings
 
-    data = Path(os.environ.get("TSUDOI_DATA") or Settings().data)
-    try:
+    def read() -> Settings:
+        data = Path(os.environ.get("TSUDOI_DATA") or Settings().data)
         kept = {} if given.get("demo") else envfile.read(data)
         return Settings.from_env({**kept, **os.environ}, **given)
-    except SettingsError as error:
-        raise SystemExit(_complain(str(error), 2)) from None
+
+    return guarded(read)
+
+
+def make_directory(path: Path) -> None:
+    """Make the data directory. Raises `SettingsError`."""
+    from realtime.settings import SettingsError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"cannot make {path}: {error.strerror}; set TSUDOI_DATA") from None
 
 
 def guarded(work: Callable[[], T]) -> T:
     """Run `work`; what a person can mend becomes one line instead of a traceback."""
+    from realtime.errors import Refusal
+    from realtime.settings import SettingsError
     from storage.database import StorageUnavailable
     from storage.migrate import MigrationError
 
@@ -221,18 +239,24 @@ def guarded(work: Callable[[], T]) -> T:
         return work()
     except Refusal as refusal:
         raise SystemExit(_complain(refusal.message, 1)) from None
+    except SettingsError as error:
+        raise SystemExit(_complain(str(error), 2)) from None
     except (StorageUnavailable, MigrationError) as error:
         raise SystemExit(_complain(str(error), 1)) from None
 
 
 def say(as_json: bool, facts: Any, text: str) -> None:
     """Print for a machine or for a person."""
+    import msgspec
+    import orjson
+
     click.echo(orjson.dumps(facts, default=msgspec.to_builtins).decode() if as_json else text)
 
 
-def _say_address(listener: socket.socket) -> None:
-    host, port = listener.getsockname()[:2]
-    click.echo(f"Tsudoi serves on http://{host}:{port}", err=True)
+def _say_address(settings: Settings, listener: socket.socket) -> None:
+    from gateway.server import address_of
+
+    click.echo(f"Tsudoi serves on {address_of(settings, listener)}")
 
 
 def _say_demo(node: Node, address: str) -> None:
@@ -268,10 +292,7 @@ def main() -> None:
     wrong = own_packages.foreign()
     if wrong:
         sys.exit(_complain(wrong, 2))
-    try:
-        cli()
-    except SettingsError as error:
-        sys.exit(_complain(str(error), 2))
+    cli()
 
 
 if __name__ == "__main__":

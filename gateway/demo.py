@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from channels import accounts, messages, rooms
 from channels.desk import Actor, Desk
-from channels.views import account_card
-from gateway.answers import answer
+from channels.entries import account_card
+from gateway.answers import Answer, answer
 from gateway.auth import check_origin, set_cookie
 from gateway.node import Node
 from realtime.errors import Refusal
@@ -131,7 +131,7 @@ async def _session(request: Request) -> Response:
     if outcome.error is not None:
         return respond(outcome)
     token, card = outcome.result
-    response = Response(msgspec.json.encode({"ok": {"account": card}}), media_type="application/json")
+    response = respond(Answer({"account": card}))
     set_cookie(response, token, node.settings)
     return response
 

@@ -16,7 +16,7 @@ import structlog
 
 from channels.arrival import entries_between
 from channels.desk import Desk
-from channels.entries import MEMBER_REMOVED
+from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
 from realtime.hub import Hub, Listener
 from realtime.ids import INBOX
 from realtime.parcels import Parcel
@@ -37,6 +37,9 @@ class Hearer(Listener, Protocol):
 
     def hear(self, channel: str, after: int) -> None:
         """Begin to hear a channel, continued after a seq."""
+
+    def ended(self, session: str) -> None:
+        """A session of the account ended (or, with '', the account itself): close, if it is this one's."""
 
     def lost(self, channel: str) -> None:
         """The channel was taken away; frames of it that are still unsent must not arrive."""
@@ -150,6 +153,10 @@ class Fanout:
             for listener in self.hub.of_account(parcel.target):
                 if self.hub.leave(listener, parcel.channel):
                     _hearer(listener).lost(parcel.channel)
+        elif parcel.kind in (SESSION_REVOKED, ACCOUNT_SUSPENDED):
+            session = parcel.target if parcel.kind == SESSION_REVOKED else ""
+            for listener in self.hub.of_account(parcel.channel.removeprefix(INBOX)):
+                _hearer(listener).ended(session)
         elif parcel.kind == "room.joined" and parcel.channel.startswith(INBOX):
             after = int(orjson.loads(parcel.frame)["d"]["seq"])
             for listener in self.hub.of_account(parcel.channel.removeprefix(INBOX)):

@@ -23,12 +23,14 @@ SUBPROTOCOL = Subprotocol("tsudoi.v1")
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What to answer, and whether the socket is ours from now on. `origin` is what the browser said, if it did."""
+    """What to answer, and whether the socket is ours from now on. `origin` is what the browser said, if it did,
+    `forwarded` what proxies, or somebody who plays one, said about the peer."""
 
     answer: bytes
     accepted: bool
     status: int
     origin: str = ""
+    forwarded: tuple[str, ...] = ()
 
 
 def answer(data: bytes, settings: Settings) -> Handshake:
@@ -43,7 +45,11 @@ def answer(data: bytes, settings: Settings) -> Handshake:
     protocol.send_response(response)
     body = b"".join(protocol.data_to_send())
     return Handshake(
-        body, response.status_code == 101, response.status_code, request.headers.get("Origin", "")
+        body,
+        response.status_code == 101,
+        response.status_code,
+        ", ".join(request.headers.get_all("Origin")),
+        tuple(request.headers.get_all("X-Forwarded-For")),
     )
 
 

@@ -1,36 +1,47 @@
 """The HTTP door: every operation as `POST /api/v1/<operation>`, probes, schemas, pages (WIRE §1).
 
 Routes reach the node through Starlette's lifespan state. Answers of operations are `no-store`; every answer
-carries headers that keep the page to itself.
+carries headers that keep the page to itself, also the one to a fault of our own.
 """
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import structlog
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.arrival import authenticate
-from channels.desk import Actor
-from channels.dispatch import DECODERS, HANDLERS
+from channels.desk import Actor, Visitor
+from channels.dispatch import DECODERS, GUESTS, HANDLERS
+from channels.invites import network_of
 from gateway import asyncapi, openapi, probes
-from gateway.answers import Answer, answer
-from gateway.auth import credential
+from gateway.answers import Answer, answer, error_of
+from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.node import Node
 from realtime.errors import ERRORS, Refusal
 from realtime.events import encode
+from realtime.gate import Entered
 from realtime.operations import Door, Operation, Who, decode_request, within_depth
 from realtime.requests import Clock, ClockRead, Ticket
+from realtime.settings import Limits
 from realtime.table import OPERATIONS
 
+log = structlog.get_logger("http")
 WEB = Path(__file__).parent / "web"
 VERSION = "0.1.0"
+MINUTE_S = 60.0
+GUESTS_TOGETHER = 10
+TOLD_CODES = ("unauthenticated", "forbidden")
 HEADERS = (
     (
         b"content-security-policy",
@@ -59,7 +70,7 @@ def routes() -> list[BaseRoute]:
 
 def middleware() -> list[Middleware]:
     """What surrounds every route."""
-    return [Middleware(GuardHeaders)]
+    return [Middleware(Guard)]
 
 
 def node_of(request: Request) -> Node:
@@ -73,7 +84,32 @@ async def operation_door(request: Request) -> Response:
     node = node_of(request)
     name = request.path_params["operation"]
     outcome = await answer(_run(node, request, name), name, node.request_ids)
+    if outcome.error is not None and outcome.error["code"] in TOLD_CODES:
+        log.info(
+            "refused",
+            operation=name,
+            code=outcome.error["code"],
+            request_id=outcome.error["request_id"],
+            peer=_peer(request),
+            origin=request.headers.get("origin", ""),
+        )
+    if name == "session.delete" and outcome.error is None:
+        response = respond(outcome)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+    if isinstance(outcome.result, ForBrowser):
+        entered = outcome.result.entered
+        response = respond(Answer(msgspec.structs.replace(entered, token=None)))
+        set_cookie(response, entered.token or "", node.settings)
+        return response
     return respond(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class ForBrowser:
+    """A session begun for a browser: the token travels as a cookie that scripts cannot read."""
+
+    entered: Entered
 
 
 def respond(outcome: Answer) -> Response:
@@ -95,15 +131,14 @@ async def _run(node: Node, request: Request, name: str) -> Any:
         raise Refusal("not_found", f"There is no operation {name[:64]!r} here.")
     body = await read_body(request, node.settings.limits.frame_in_bytes_max)
     who = await _caller(node, request, operation)
-    key = who.account if who else request.client.host if request.client else ""
-    wait_ms = node.http_buckets.take(key, operation.cost, node.now())
-    if wait_ms:
-        raise Refusal("rate_limited", retry_ms=wait_ms)
+    _take(node, who, _peer(request), operation)
     if not within_depth(body, node.settings.limits.json_depth_max):
         raise Refusal("bad_request", "The JSON nests too deeply.", at="$")
     parsed = decode_request(DECODERS[name], body or b"{}", "$")
     if isinstance(parsed, ClockRead):
         return Clock(t=parsed.t, server_time=node.clock_ms())
+    if name in GUESTS:
+        return await _guest(node, request, name, parsed)
     if who is None:
         raise Refusal("unauthenticated")
     if name == "session.ticket":
@@ -112,24 +147,56 @@ async def _run(node: Node, request: Request, name: str) -> Any:
     return await HANDLERS[name](node.desk, who, parsed)
 
 
+async def _guest(node: Node, request: Request, name: str, parsed: Any) -> Any:
+    """An operation of somebody without a session. A cookie is set only for our own page."""
+    for_browser = getattr(parsed, "cookie", False)
+    if for_browser:
+        check_origin(request, node.settings)
+    result = await GUESTS[name](node.desk, Visitor(_peer(request)), parsed)
+    return ForBrowser(result) if for_browser and isinstance(result, Entered) else result
+
+
+def _take(node: Node, who: Actor | None, peer: str, operation: Operation) -> None:
+    """The price of an operation: of the account's bucket, or of the network's. Errors: `rate_limited`."""
+    now = node.now()
+    if who is not None or not operation.guest_per_min:
+        wait_ms = node.http_buckets.take(who.account if who else peer, operation.cost, now)
+    else:
+        # One bucket of a minute's worth for each network, and one for all guests together.
+        cost = MINUTE_S / operation.guest_per_min / node.settings.limits.guest_rate_factor
+        wait_ms = node.guest_buckets.take(f"{operation.name}:{network_of(peer)}", cost, now)
+        wait_ms = wait_ms or node.guest_buckets.take(operation.name, cost / GUESTS_TOGETHER, now)
+    if wait_ms:
+        raise Refusal("rate_limited", retry_ms=wait_ms)
+
+
 async def _caller(node: Node, request: Request, operation: Operation) -> Actor | None:
     if operation.who is Who.ANYONE:
         return None
     return await authenticate(node.desk, credential(request, node.settings))
 
 
+def _peer(request: Request) -> str:
+    """The caller's address; behind a trusted proxy the one it tells."""
+    return request.client.host if request.client else ""
+
+
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Errors: `too_large` as soon as it is known."""
+    """The whole body. Errors: `too_large` as soon as it is known, `bad_request` to a caller who hung up."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise Refusal("too_large", limit=limit)
     parts = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise Refusal("too_large", limit=limit)
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise Refusal("too_large", limit=limit)
+            parts.append(part)
+    except ClientDisconnect:
+        # Nobody hears this, and nobody should be told of a fault of the server.
+        raise Refusal("bad_request", "The body broke off.", at="$") from None
     return b"".join(parts)
 
 
@@ -141,17 +208,11 @@ def _page(name: str) -> Any:
 
 
 async def _openapi(request: Request) -> Response:
-    return Response(
-        encode(openapi.openapi_document(VERSION, node_of(request).settings.limits)),
-        media_type="application/json",
-    )
+    return Response(_openapi_bytes(node_of(request).settings.limits), media_type="application/json")
 
 
 async def _asyncapi(request: Request) -> Response:
-    return Response(
-        encode(asyncapi.asyncapi_document(VERSION, node_of(request).settings.limits)),
-        media_type="application/json",
-    )
+    return Response(_asyncapi_bytes(node_of(request).settings.limits), media_type="application/json")
 
 
 class _Files(StaticFiles):
@@ -164,18 +225,41 @@ class _Files(StaticFiles):
         return response
 
 
-class GuardHeaders:
-    """Adds the headers that every answer carries."""
+@functools.cache
+def _openapi_bytes(limits: Limits) -> bytes:
+    return encode(openapi.openapi_document(VERSION, limits))
+
+
+@functools.cache
+def _asyncapi_bytes(limits: Limits) -> bytes:
+    return encode(asyncapi.asyncapi_document(VERSION, limits))
+
+
+class Guard:
+    """Adds the headers that every answer carries, and answers where a route has failed."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        begun = False
 
         async def guarded(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, guarded)
+        except Exception as error:
+            if begun:
+                raise
+            node: Node = scope["state"]["node"]
+            outcome = Answer(error=error_of(error, scope["path"], node.request_ids))
+            await respond(outcome)(scope, receive, guarded)

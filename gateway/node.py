@@ -34,7 +34,6 @@ from realtime.settings import Settings
 from realtime.wheel import Wheel
 from realtime.ws import frame
 from storage.courier import Courier
-from storage.mail import Mailer
 
 log = structlog.get_logger("node")
 PROTOCOL = "tsudoi.v1"
@@ -54,7 +53,6 @@ class Parts:
     desk: Desk
     courier: Courier
     keeper: Keeper
-    mailer: Mailer | None
     postman: Postman
     epoch: str
     ticket_key: str
@@ -69,8 +67,8 @@ class Node:
         self.desk = parts.desk
         self.courier = parts.courier
         self.keeper = parts.keeper
-        self.mailer = parts.mailer
         self.postman = parts.postman
+        self.mailer = parts.postman.mailer
         self.epoch = parts.epoch
         self.now = asyncio.get_running_loop().time
         self.wheel = Wheel(self.now())
@@ -81,6 +79,7 @@ class Node:
         self.readiness = Readiness(self)
         limits = parts.settings.limits
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
+        self.guest_buckets = Buckets(1.0, 60.0)
         self.sockets: set[SocketProtocol] = set()
         self.ready = False
         self.draining = False

@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from channels.letters import keep_ms, letter_text
-from realtime.settings import Settings
+from channels.letters import keep_ms, letter_text, with_code
 from storage import letters
 from storage.database import Database, StorageUnavailable, Tx
 from storage.mail import Mail, Mailer, MailTrouble
@@ -31,12 +30,13 @@ STOP_S = 2.0
 
 
 class Postman:
-    """See the module. `mailer` is None where mail is not set up: letters wait until they are too old."""
+    """See the module. `secret` is the installation's, from which codes are made. `mailer` is None where mail is not set up: letters wait until they are too old."""
 
-    def __init__(self, db: Database, mailer: Mailer | None, settings: Settings) -> None:
+    def __init__(self, db: Database, mailer: Mailer | None, public_url: str, secret: str) -> None:
         self._db = db
-        self._mailer = mailer
-        self._public_url = settings.public_url
+        self.mailer = mailer
+        self._public_url = public_url
+        self._secret = secret
         self._bell = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._more = False
@@ -125,13 +125,14 @@ class Postman:
         return None
 
     async def _hand_over(self, row: LetterRow) -> None:
-        if self._mailer is None:
+        if self.mailer is None:
             raise MailTrouble("mail is not set up: tsudoi setup", temporary=True)
         try:
-            text = letter_text(row.kind, row.facts, public_url=self._public_url)
+            facts = with_code(row.facts, self._secret)
+            text = letter_text(row.kind, facts, public_url=self._public_url)
         except ValueError as error:
             raise MailTrouble(f"a fault of the server: {error}", temporary=False) from None
-        await self._mailer.send(Mail(row.id, row.address, text.subject, text.body))
+        await self.mailer.send(Mail(row.id, row.address, text.subject, text.body))
 
     def _pause_ms(self, tries: int) -> int:
         least, most = self.retry_ms

@@ -37,29 +37,38 @@ async def readyz(request: Request) -> Response:
 
 
 class Readiness:
-    """Looks at database and courier, at most twice a second however often it is asked."""
+    """Looks at database and courier, at most twice a second however often it is asked; what the node knows by
+    itself is told at once."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._report: dict[str, Any] = {}
+        self._found: tuple[list[str], list[str]] = ([], [])
         self._until = 0.0
         self._lock = asyncio.Lock()
 
     async def look(self) -> dict[str, Any]:
         """`status` is ready, degraded or unready; `reasons` say why in words."""
+        node = self._node
         async with self._lock:
-            if self._node.now() >= self._until or not self._report:
-                self._report = await self._look()
-                self._until = self._node.now() + SAME_ANSWER_S
-        return self._report
+            if node.now() >= self._until:
+                self._found = await self._look()
+                self._until = node.now() + SAME_ANSWER_S
+        fatal, minor = self._found
+        if node.draining:
+            fatal = ["draining", *fatal]
+        elif not node.ready:
+            fatal = ["starting", *fatal]
+        return {
+            "status": "unready" if fatal else "degraded" if minor else "ready",
+            "reasons": fatal + minor,
+            "node": node.name,
+            "connections": len(node.sockets),
+        }
 
-    async def _look(self) -> dict[str, Any]:
+    async def _look(self) -> tuple[list[str], list[str]]:
+        """What is fatal and what is not, among the things outside."""
         node = self._node
         fatal: list[str] = []
-        if node.draining:
-            fatal.append("draining")
-        elif not node.ready:
-            fatal.append("starting")
         if not await self._database_answers():
             fatal.append("the database does not answer")
         minor: list[str] = []
@@ -69,13 +78,7 @@ class Readiness:
                 fatal.append("Redis answers, but this node hears nothing from it")
             elif health.state is not CourierState.OK:
                 minor.append(f"the courier is {health.state.value}: {health.error}".rstrip(": "))
-        status = "unready" if fatal else "degraded" if minor else "ready"
-        return {
-            "status": status,
-            "reasons": fatal + minor,
-            "node": node.name,
-            "connections": len(node.sockets),
-        }
+        return fatal, minor
 
     async def _database_answers(self) -> bool:
         try:

@@ -1,7 +1,7 @@
 """Runs one process: uvicorn on our listening socket, our signal handlers before its own, our protocol class in its hook.
 
 SIGTERM and SIGINT drain first (paced `reconnect`, then 4501) and stop the HTTP server afterwards; a second signal
-stops at once.
+stops at once. A worker whose supervisor dies drains as well.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ import asyncio
 import contextlib
 import errno
 import gc
+import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 import structlog
 import uvicorn
 import uvloop
 
 from gateway.app import assemble, build
+from gateway.door import DoorProtocol
 from gateway.node import Node
 from gateway.socket import SocketProtocol
 from realtime.settings import Settings, SettingsError
@@ -29,12 +33,24 @@ PORTS_TRIED = 100
 GRACE_S = 5
 # Connections are small graphs that live long: full collections over all of them would stall the loop.
 GC_THRESHOLDS = (20_000, 50, 100)
+HURRY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who runs the process: told when the port answers; `pipe` ends when a supervisor does."""
+
+    on_started: Callable[[Node], None] = lambda node: None
+    pipe: int | None = None
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling; `on_started` is called when the port answers."""
+    """uvicorn without its own signal handling; the owner hears when the port answers."""
 
-    on_started: Callable[[], None] | None = None
+    def __init__(self, node: Node, owner: Owner) -> None:
+        super().__init__(config_of(node))
+        self._node = node
+        self._owner = owner
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -44,8 +60,20 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn, then tell."""
         await super().startup(sockets)
-        if self.on_started is not None:
-            self.on_started()
+        self._owner.on_started(self._node)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn, which at a second signal leaves the application standing: it is taken down all the same."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            try:
+                async with asyncio.timeout(HURRY_S):
+                    await self.lifespan.shutdown()
+            except TimeoutError:
+                log.error("stopped in the middle", node=self._node.name)
+                logging.shutdown()
+                # What was acknowledged is committed; whatever hangs now must not keep the process.
+                os._exit(1)
 
 
 def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
@@ -71,22 +99,25 @@ def bind(settings: Settings, *, shared: bool = False) -> socket.socket:
     raise SettingsError(f"port {first} of {settings.host} is taken; set PORT to a free one")
 
 
-def run(
-    settings: Settings, listener: socket.socket, on_started: Callable[[Node], None] | None = None
-) -> None:
+def address_of(settings: Settings, listener: socket.socket) -> str:
+    """Where a browser on this machine finds the listener."""
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
+def run(settings: Settings, listener: socket.socket, owner: Owner | None = None) -> None:
     """Serve until a signal; returns after a clean shutdown. Raises `StorageUnavailable`, `MigrationError`."""
-    uvloop.run(_serve(settings, listener, on_started))
+    uvloop.run(_serve(settings, listener, owner or Owner()))
 
 
-async def _serve(
-    settings: Settings, listener: socket.socket, on_started: Callable[[Node], None] | None
-) -> None:
-    trusted = ",".join(settings.trusted_proxies)
-    node = await assemble(settings)
-    config = uvicorn.Config(
+def config_of(node: Node) -> uvicorn.Config:
+    """How uvicorn serves a node: our protocol classes in its hooks, none of its own opinions."""
+    trusted = ",".join(node.settings.trusted_proxies)
+    return uvicorn.Config(
         build(node),
         ws=SocketProtocol,
-        http="httptools",
+        http=DoorProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -97,8 +128,11 @@ async def _serve(
         timeout_keep_alive=30,
         backlog=BACKLOG,
     )
-    server = _Server(config)
-    server.on_started = (lambda: on_started(node)) if on_started else None
+
+
+async def _serve(settings: Settings, listener: socket.socket, owner: Owner) -> None:
+    node = await assemble(settings)
+    server = _Server(node, owner)
     stopping: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
@@ -107,16 +141,53 @@ async def _serve(
         server.should_exit = True
 
     def stop() -> None:
-        if stopping:
-            server.force_exit = server.should_exit = True
-        else:
+        if not stopping:
             stopping.append(asyncio.create_task(drain()))
 
+    def signalled() -> None:
+        if stopping:
+            log.warning("stopping at once", node=node.name)
+            server.force_exit = server.should_exit = True
+        stop()
+
+    _serve_metrics(node)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, signalled)
+    if owner.pipe is not None:
+        _watch(owner.pipe, stop)
     # What lives now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     await server.serve([listener])
+
+
+def _serve_metrics(node: Node) -> None:
+    """Metrics on their own port, if one is set; of several processes each takes the next. Raises `SettingsError`."""
+    settings = node.settings
+    if not settings.metrics_port:
+        return
+    ports = range(settings.metrics_port, settings.metrics_port + settings.processes)
+    for port in ports:
+        try:
+            node.metrics.serve(settings.host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            raise SettingsError(f"cannot serve metrics on port {port}: {error.strerror}") from None
+        log.info("metrics", port=port)
+        return
+    raise SettingsError(f"TSUDOI_METRICS_PORT {settings.metrics_port} is taken")
+
+
+def _watch(pipe: int, stop: Callable[[], None]) -> None:
+    """Call `stop` once the other end of the pipe is closed, as it is when the process holding it dies."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(pipe)
+        log.warning("the supervisor is gone")
+        stop()
+
+    loop.add_reader(pipe, ended)

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from channels.accounts import NAME as NAME_LIMIT
 from channels.desk import Desk
 from channels.letters import TEST, letter_text
 from channels.operators import Appointed, Operator, appoint, first_operator
@@ -30,7 +29,7 @@ from realtime.errors import Refusal
 from realtime.mailing import relay_of, sender_of
 from realtime.places import is_loopback
 from realtime.settings import Settings, SettingsError
-from realtime.text import clean_handle, clean_name, fold_address
+from realtime.text import clean_display_name, clean_handle, fold_address
 from storage.accounts import meta
 from storage.mail import Mail, MailTrouble, mailer_of
 
@@ -116,12 +115,24 @@ def run(wishes: Wishes) -> Report:
     settings = _settings(env, answers, data)
     present = _present(settings) or Operator("", "", "")
     operator = _operator(wishes, present)
-    mailed = wishes.test_mail and settings.mails
-    if mailed:
-        send_test(settings, operator.address)
+    mailed = wishes.test_mail and settings.mails and _test_mail(wishes, settings, operator.address)
     made = with_desk(settings, lambda desk: desk.db.write(lambda tx: appoint(tx, operator)))
     written = envfile.write(data, _to_keep(kept, answers))
     return Report(settings, made, mailed, written, _warnings(settings))
+
+
+def _test_mail(wishes: Wishes, settings: Settings, address: str) -> bool:
+    """True if it left. A person may go on without it, so that no answer is lost; a script may not."""
+    try:
+        send_test(settings, address)
+    except SettingsError as error:
+        if wishes.yes:
+            raise
+        click.echo(f"  {error}", err=True)
+        if not click.confirm("Go on all the same? (Run the set-up again to mend it.)", err=True):
+            raise
+        return False
+    return True
 
 
 def send_test(settings: Settings, address: str) -> None:
@@ -228,10 +239,6 @@ def _mail_from(text: str) -> str:
     return text
 
 
-def _name(text: str) -> str:
-    return clean_name(text, NAME_LIMIT)
-
-
 def _address(text: str) -> str:
     fold_address(text)
     return text.strip()
@@ -276,7 +283,7 @@ def _operator(wishes: Wishes, present: Operator) -> Operator:
     address = present.address if handle == present.handle else ""
     return Operator(
         handle,
-        _ask(Question("operator_name", "First operator's name", _name), wishes, name),
+        _ask(Question("operator_name", "First operator's name", clean_display_name), wishes, name),
         _ask(Question("operator_email", "First operator's mail address", _address), wishes, address),
     )
 

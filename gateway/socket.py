@@ -16,6 +16,7 @@ import structlog
 
 from channels.desk import Actor
 from gateway import handshake, talk
+from gateway.peers import client_of
 from realtime.bucket import TokenBucket
 from realtime.closes import Close
 from realtime.connection import Action, Signal, State, step
@@ -42,6 +43,7 @@ class SocketProtocol(asyncio.Protocol):
         "_bucket",
         "_close_code",
         "_connections",
+        "_ending",
         "_heard_at",
         "_in_flight",
         "_paused",
@@ -76,6 +78,7 @@ class SocketProtocol(asyncio.Protocol):
         self._in_flight = 0
         self._refusals: list[float] | None = None
         self._close_code = 0
+        self._ending = False
         self.account = ""
         self.actor: Actor | None = None
         self.peer = ""
@@ -153,7 +156,7 @@ class SocketProtocol(asyncio.Protocol):
 
     def write(self, data: bytes, frames: int) -> None:
         """Whole frames for the peer. Beyond the queue's bounds the connection is closed as too slow."""
-        if self._state is State.CLOSING or self.transport is None:
+        if self._ending or self.transport is None:
             return
         if not self._paused:
             self.transport.write(data)
@@ -162,7 +165,7 @@ class SocketProtocol(asyncio.Protocol):
 
     def write_recovered(self, data: bytes) -> None:
         """Frames that continue a position, outside the bounds for live frames."""
-        if self._state is State.CLOSING or self.transport is None:
+        if self._ending or self.transport is None:
             return
         if self._paused and self._queue is not None:
             self._queue.push_recovered(data, self.node.now())
@@ -172,6 +175,13 @@ class SocketProtocol(asyncio.Protocol):
     def hear(self, channel: str, after: int) -> None:
         """A channel was given to the account: hear it from a seq on."""
         self.node.spawn(talk.hear(self, {channel: after}, announce=True))
+
+    def ended(self, session: str) -> None:
+        """Its session was revoked, or (with '') the account was suspended."""
+        if not session:
+            self._close_soon(Close.SUSPENDED, "the account is suspended")
+        elif self.actor is not None and self.actor.session == session:
+            self._close_soon(Close.SESSION_INVALID, "the session was ended")
 
     def lost(self, channel: str) -> None:
         """A channel was taken: its unsent frames must not arrive, so a connection holding any starts anew."""
@@ -213,6 +223,7 @@ class SocketProtocol(asyncio.Protocol):
             return
         if self._queue is not None:
             self._queue.clear()
+        self._ending = True
         self._close_code = code
         self.transport.write(close_frame(code, reason))
         self.node.forget(self, code)
@@ -276,6 +287,7 @@ class SocketProtocol(asyncio.Protocol):
             return
         result = handshake.answer(data, settings)
         transport.write(result.answer)
+        self.peer = client_of(self.peer, result.forwarded, settings.trusted_proxies)
         if not result.accepted:
             log.info("handshake refused", status=result.status, peer=self.peer, origin=result.origin)
             transport.close()
@@ -325,7 +337,14 @@ class SocketProtocol(asyncio.Protocol):
     def _too_slow(self) -> None:
         if self._queue is not None:
             self._queue.clear()
-        self.close(Close.TOO_SLOW, "too slow; come back and continue")
+        self._close_soon(Close.TOO_SLOW, "too slow; come back and continue")
+
+    def _close_soon(self, code: int, reason: str) -> None:
+        """Close on the loop's next turn, because the hub may be walking over its listeners now; nothing more leaves
+        from this moment."""
+        if not self._ending:
+            self._ending = True
+            asyncio.get_running_loop().call_soon(self.close, code, reason)
 
     def _signal(self, signal: Signal) -> Action:
         self._state, action = step(self._state, signal)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from channels.arrival import Credential, Heard, arrive, rehear
 from channels.dispatch import DECODERS, HANDLERS
 from gateway.answers import answer, error_of
@@ -31,6 +33,7 @@ from realtime.table import OPERATIONS
 if TYPE_CHECKING:
     from gateway.socket import SocketProtocol
 
+log = structlog.get_logger("talk")
 JOIN_TRIES = 5
 
 
@@ -148,6 +151,7 @@ def _credential(socket: SocketProtocol, request: Connect) -> Credential:
 
 
 def _reject(socket: SocketProtocol, request_id: int | None, refusal: Refusal) -> None:
+    log.info("connect refused", code=refusal.code, peer=socket.peer)
     socket.send(error_frame(request_id, error_of(refusal, "connect", socket.node.request_ids)))
     code = {"forbidden": Close.SUSPENDED, "bad_request": Close.NOT_THIS_PROTOCOL}.get(
         refusal.code, Close.SESSION_INVALID
@@ -165,6 +169,7 @@ async def _arrive(
     if socket.state is not State.JOINING:
         return
     if outcome.error is not None:
+        log.info("connect refused", code=outcome.error["code"], peer=socket.peer)
         socket.send(error_frame(request_id, outcome.error))
         socket.close(_close_of(outcome.error["code"]), outcome.error["code"])
         return

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
 
 
@@ -115,6 +116,9 @@ _TABLE = (
     Event("room.invited", "durable", "inbox", InboxRoom, "One is invited to a group."),
     Event("room.requested", "durable", "inbox", InboxRoom, "A message request waits."),
     Event("room.left", "durable", "inbox", InboxRoom, "One left, declined, or was taken out."),
+    Event("invite.redeemed", "durable", "inbox", InviteUsed, "Somebody came by one's invite."),
+    Event("invite.paused", "durable", "inbox", InvitePaused, "One's link may have leaked, and rests."),
+    Event("session.created", "durable", "inbox", SessionEvent, "A session began on a new device."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
     Event("hello", "control", "", Hello, "First frame of a connection."),
     Event("live", "control", "", Live, "All that was missed has been sent."),

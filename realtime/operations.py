@@ -45,7 +45,8 @@ BOTH_DOORS = frozenset({Door.SOCKET, Door.HTTP})
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One row: `cost` is taken from the connection's bucket (WIRE §5, 20 a second), `durable` says that `ok`
-    follows the commit, `errors` lists what may come besides the codes every operation shares."""
+    follows the commit, `errors` lists what may come besides the codes every operation shares. Where a guest may call,
+    `guest_per_min` bounds how often from one network address; the node takes ten times that from all together."""
 
     name: str
     request: type[Request]
@@ -56,6 +57,7 @@ class Operation:
     doors: frozenset[Door] = BOTH_DOORS
     cost: float = 1.0
     durable: bool = False
+    guest_per_min: float = 0
 
 
 SHARED_ERRORS = ("bad_request", "unauthenticated", "rate_limited", "unavailable", "internal")

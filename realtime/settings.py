@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from realtime.mailing import relay_of, sender_of
 from realtime.places import is_loopback
@@ -63,6 +64,18 @@ class Limits:
     close_wait_s: float = 5.0
     tcp_user_timeout_s: float = 20.0
     write_queue_items_max: int = 20_000
+    guest_rate_factor: float = 1.0
+    invites_live_max: int = 10
+    invite_days_max: int = 7
+    operator_invite_uses_max: int = 500
+    operator_invite_days_max: int = 366
+    invite_networks_max: int = 5
+    invite_networks_s: int = 600
+    attempt_s: int = 1_800
+    code_s: int = 600
+    code_tries_max: int = 5
+    mails_per_hour_max: int = 5
+    tries_per_day_max: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,7 @@ class Settings:
     stream_entries_max: int = 20_000
     session_days: int = 90
     ticket_s: int = 60
+    terms: str = "1"
     limits: Limits = dataclasses.field(default_factory=Limits)
 
     @property
@@ -133,6 +147,10 @@ class Settings:
             raise SettingsError(f"DATABASE_URL starts with '{scheme}:'; use sqlite:///file or postgresql://…")
         if self.redis_url.partition(":")[0] not in ("", "redis", "rediss", "unix"):
             raise SettingsError("REDIS_URL must start with redis://, rediss:// or unix://")
+        try:
+            _ = urlsplit(self.redis_url).port
+        except ValueError as error:
+            raise SettingsError(f"REDIS_URL cannot be read: {error}") from None
         if self.processes > 1 and (self.embedded or not self.redis_url):
             raise SettingsError(
                 f"WEB_CONCURRENCY is {self.processes}, but several processes need DATABASE_URL=postgresql://… "

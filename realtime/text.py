@@ -20,12 +20,28 @@ SHORT_TEXT_BYTES_MAX = 4 * 1024
 GRAPHEME_WEIGHT = 1.0
 URL_WEIGHT_MAX = 23.0
 
-HANDLE = re.compile(r"[a-z0-9_]{1,20}\Z")
-# What HTML calls a valid address, folded. Dots may stand anywhere: some carriers gave out names such as `a..b.`.
-ADDRESS = re.compile(
-    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]\Z"
-)
 ADDRESS_CHARS_MAX = 254
+_ADDRESS = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+\Z"
+)
+_BADGES = frozenset("✓✔☑✅🗸🅥ⓥ🔵☑️🏅🎖")
+_OFFICES = ("公式", "運営", "official", "tsudoi運", "管理人", "管理者")
+_OFFICE_HANDLES = frozenset(
+    {
+        "admin",
+        "administrator",
+        "official",
+        "operator",
+        "root",
+        "support",
+        "system",
+        "staff",
+        "tsudoi",
+        "unei",
+        "koushiki",
+    }
+)
+HANDLE = re.compile(r"[a-z0-9_]{1,20}\Z")
 URL = regex.compile(r"https?://[^\s<>\"'、。」』）\]]+")
 _GRAPHEME = regex.compile(r"\X")
 # Bidirectional controls and invisibles turn names and lines into something else than they are (FEATURES §2).
@@ -46,6 +62,9 @@ class TextLimit:
     graphemes: int
     size_bytes: int
     lines: bool = True
+
+
+NAME_LIMIT = TextLimit(graphemes=30, size_bytes=512, lines=False)
 
 
 def graphemes(text: str) -> list[str]:
@@ -112,18 +131,6 @@ def clean_handle(text: str) -> str:
     return handle
 
 
-def fold_address(text: str) -> str:
-    """A mail address as it is compared and written to: NFKC, lower case, trimmed. Raises `Refusal` (`text_invalid`).
-
-    Mail goes to the folded form and to no other: if it went to what was typed, somebody could type an address that
-    folds to another person's and read that person's code.
-    """
-    address = unicodedata.normalize("NFKC", text).strip().lower()
-    if len(address) > ADDRESS_CHARS_MAX or not ADDRESS.match(address):
-        raise Refusal("text_invalid", "This is not a mail address.", at="$.address")
-    return address
-
-
 def _normalise(text: str, *, lines: bool) -> str:
     try:
         text.encode()
@@ -146,3 +153,31 @@ def _checked_clusters(text: str) -> list[str]:
     if any(len(cluster) > GRAPHEME_CODEPOINTS_MAX for cluster in clusters):
         raise Refusal("text_invalid", "A character is stacked from too many marks.")
     return clusters
+
+
+def clean_display_name(text: str) -> str:
+    """A display name (FEATURES §2): 1–30 graphemes, no badge look-alikes, nothing that claims an office."""
+    bare = "".join(c for c in text if c not in _BADGES)
+    name = clean_name(bare, NAME_LIMIT)
+    folded = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    if any(word in folded for word in _OFFICES):
+        raise Refusal("text_invalid", "This name is reserved.", at="$.name")
+    return name
+
+
+def check_handle_free(handle: str) -> None:
+    """Handles that would be taken for the operators are nobody's. Raises `Refusal` (`handle_taken`)."""
+    if handle.strip("_") in _OFFICE_HANDLES:
+        raise Refusal("handle_taken", f"The handle {handle} is reserved.", at="$.handle")
+
+
+def fold_address(text: str) -> str:
+    """A mail address as it is compared and written to: NFKC, lower case, trimmed. Raises `Refusal` (`text_invalid`).
+
+    Mail goes to the folded form and to no other: if it went to what was typed, somebody could type an address that
+    folds to another person's and read that person's code.
+    """
+    folded = unicodedata.normalize("NFKC", text).strip().lower()
+    if len(folded) > ADDRESS_CHARS_MAX or not _ADDRESS.match(folded):
+        raise Refusal("text_invalid", "This is not a mail address.", at="$.address")
+    return folded

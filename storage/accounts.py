@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from storage.database import Tx, first
 from storage.rows import AccountRow, SessionRow
 from storage.sets import one_of, values_of
 
-_ACCOUNT = "id, handle, name, state, created_at"
+
+class Start(NamedTuple):
+    """How an account begins: the terms agreed to, and the privacy chosen."""
+
+    terms: str = ""
+    presence_to: str = "mutuals"
+    write_from: str = "followed"
+    communities_shown: bool = False
 
 
-def insert_account(tx: Tx, row: AccountRow) -> bool:
-    """Keep a new account. False if the handle is taken."""
-    added = tx.rows(
-        "insert into account (id, handle, name, state, created_at) values (:id, :handle, :name, :state, :at)"
-        " on conflict (handle) do nothing returning id",
+_ACCOUNT = "id, handle, name, state, created_at, role, invites_barred"
+
+
+def insert_account(tx: Tx, row: AccountRow, start: Start | None = None) -> bool:
+    """Keep a new account. False if the handle is taken, or ever was."""
+    start = start or Start()
+    taken = tx.rows(
+        "insert into handle (handle, account, at) values (:handle, :id, :at) on conflict do nothing returning handle",
+        handle=row.handle,
+        id=row.id,
+        at=row.created_at,
+    )
+    if not taken:
+        return False
+    tx.rows(
+        "insert into account (id, handle, name, state, created_at, role, terms, presence_to, write_from,"
+        " communities_shown, handle_at, state_at) values (:id, :handle, :name, :state, :at, :role, :terms,"
+        " :presence_to, :write_from, :shown, :at, :at)",
         id=row.id,
         handle=row.handle,
         name=row.name,
         state=row.state,
         at=row.created_at,
+        role=row.role,
+        terms=start.terms,
+        presence_to=start.presence_to,
+        write_from=start.write_from,
+        shown=int(start.communities_shown),
     )
-    return bool(added)
+    return True
 
 
 def account_by_id(tx: Tx, account: str) -> AccountRow | None:
@@ -43,12 +69,6 @@ def accounts_by_id(tx: Tx, accounts: Iterable[str]) -> dict[str, AccountRow]:
     return {row[0]: AccountRow(*row) for row in rows}
 
 
-def role_of(tx: Tx, account: str) -> str:
-    """What an account may do here: `member` or `operator`."""
-    row = first(tx.rows("select role from account where id = :id", id=account))
-    return str(row[0]) if row else ""
-
-
 def set_role(tx: Tx, account: str, role: str) -> None:
     """Make an account `member` or `operator`."""
     tx.rows("update account set role = :role where id = :id", role=role, id=account)
@@ -60,46 +80,51 @@ def operators(tx: Tx) -> list[AccountRow]:
     return [AccountRow(*row) for row in rows]
 
 
-def keep_handle(tx: Tx, handle: str, account: str) -> None:
-    """Note that a handle is given out, for good."""
-    tx.rows(
-        "insert into handle (handle, account, at) values (:handle, :account, :at) on conflict do nothing",
-        handle=handle,
-        account=account,
-        at=tx.now_ms(),
-    )
-
-
 def put_address(tx: Tx, address: str, account: str, written: str) -> bool:
-    """Bind a verified address (folded) to an account. False if it belongs to another one."""
-    tx.rows(
+    """Bind a folded address to an account. False if it is bound already."""
+    rows = tx.rows(
         "insert into address (address, account, written, at) values (:address, :account, :written, :at)"
-        " on conflict do nothing",
+        " on conflict do nothing returning address",
         address=address,
         account=account,
         written=written,
         at=tx.now_ms(),
     )
-    return account_by_address(tx, address) == account
+    return bool(rows)
 
 
-def account_by_address(tx: Tx, address: str) -> str | None:
-    """The id of the account that a folded address belongs to."""
+def drop_address(tx: Tx, address: str) -> None:
+    """A folded address belongs to nobody from now on."""
+    tx.rows("delete from address where address = :address", address=address)
+
+
+def account_of_address(tx: Tx, address: str) -> str | None:
+    """Whose account a folded address belongs to."""
     row = first(tx.rows("select account from address where address = :address", address=address))
     return str(row[0]) if row else None
 
 
 def addresses_of(tx: Tx, account: str) -> list[str]:
-    """The folded addresses of an account, oldest first."""
-    rows = tx.rows(
-        "select address from address where account = :account order by at, address", account=account
+    """An account's addresses, as they were typed."""
+    return [
+        row[0] for row in tx.rows("select written from address where account = :id order by at", id=account)
+    ]
+
+
+def set_state(tx: Tx, account: str, state: str, erase_at: int | None = None) -> None:
+    """Change an account's state; `erase_at` is when a deleted one is erased."""
+    tx.rows(
+        "update account set state = :state, state_at = :at, erase_at = :erase where id = :id",
+        id=account,
+        state=state,
+        at=tx.now_ms(),
+        erase=erase_at,
     )
-    return [row[0] for row in rows]
 
 
-def drop_address(tx: Tx, address: str) -> None:
-    """An address belongs to nobody from now on."""
-    tx.rows("delete from address where address = :address", address=address)
+def bar_invites(tx: Tx, account: str, *, barred: bool) -> None:
+    """Bar an account from inviting, or let it again."""
+    tx.rows("update account set invites_barred = :barred where id = :id", id=account, barred=int(barred))
 
 
 def insert_session(tx: Tx, session: str, account: str, token_hash: str, label: str) -> None:
@@ -134,6 +159,30 @@ def _session(tx: Tx, condition: str, key: str) -> SessionRow | None:
         )
     )
     return SessionRow(*row) if row else None
+
+
+def sessions_of(tx: Tx, account: str, used_since_ms: int) -> list[tuple[str, str, int, int]]:
+    """(id, label, created_at, used_at) of an account's living sessions, the newest use first."""
+    rows = tx.rows(
+        "select id, label, created_at, used_at from session"
+        " where account = :account and revoked_at is null and used_at >= :since order by used_at desc, id desc",
+        account=account,
+        since=used_since_ms,
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def revoke_sessions(tx: Tx, account: str, only: str = "", spare: str = "") -> list[str]:
+    """Revoke an account's sessions: one (`only`), or all but one (`spare`). The ids revoked."""
+    rows = tx.rows(
+        "update session set revoked_at = :at where account = :account and revoked_at is null"
+        " and (:only = '' or id = :only) and id <> :spare returning id",
+        account=account,
+        at=tx.now_ms(),
+        only=only,
+        spare=spare,
+    )
+    return [row[0] for row in rows]
 
 
 def touch_session(tx: Tx, session: str, at_ms: int) -> None:

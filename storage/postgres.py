@@ -88,7 +88,7 @@ class PostgresDatabase:
                 connection.execute("set local statement_timeout = 0")
                 connection.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
                 return migrate.apply(PostgresTx(connection, self._means), migrate.load())
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise StorageUnavailable(_first_line(error)) from error
         finally:
             connection.close()
@@ -135,7 +135,8 @@ def connect(url: str) -> psycopg.Connection[Row]:
             keepalives_count=3,
             tcp_user_timeout=10_000,
         )
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+        # The second is a URL that libpq cannot read.
         raise StorageUnavailable(_first_line(error)) from error
 
 

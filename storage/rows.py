@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 
 class AccountRow(NamedTuple):
-    """`state` is active (others come with moderation)."""
+    """`state` is active, restricted, suspended, hidden or deleted; `role` is member or operator."""
 
     id: str
     handle: str
     name: str
     state: str
     created_at: int
+    role: str = "member"
+    invites_barred: int = 0
 
 
 class SessionRow(NamedTuple):

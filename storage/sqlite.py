@@ -76,8 +76,11 @@ class SqliteDatabase:
 
     def claim(self) -> None:
         """Take the file for this process, for as long as it lives. Raises `StorageUnavailable` if it is taken."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot write {self._path}.lock: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -87,7 +90,10 @@ class SqliteDatabase:
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; returns what was applied. Called before `open`, off the loop."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot make {self._path.parent}: {error.strerror}") from None
         connection = connect(self._path, reader=False)
         try:
             connection.execute("begin immediate")
@@ -98,6 +104,8 @@ class SqliteDatabase:
                 raise
             connection.execute("commit")
             return applied
+        except apsw.Error as error:
+            raise StorageUnavailable(f"cannot bring {self._path} up to date: {error}") from error
         finally:
             connection.close()
 

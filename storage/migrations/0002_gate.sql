@@ -6,7 +6,7 @@ alter table account add column links text not null default '[]';
 alter table account add column status text not null default '';
 alter table account add column private {int} not null default 0;
 alter table account add column presence_to text not null default 'mutuals';
-alter table account add column write_from text not null default 'followers';
+alter table account add column write_from text not null default 'followed';
 alter table account add column communities_shown {int} not null default 0;
 alter table account add column terms text not null default '';
 alter table account add column handle_at {int} not null default 0;
@@ -66,7 +66,7 @@ create table invite_tap (
 );
 
 -- A sign-up or a log-in on its way. An open sign-up holds one use of its invite until it ends or expires.
-create table entry (
+create table attempt (
     id {key} primary key,
     purpose text not null,
     token_hash {key} not null unique,
@@ -82,8 +82,8 @@ create table entry (
     created_at {int} not null,
     expires_at {int} not null
 );
-create index entry_invite on entry (invite, expires_at);
-create index entry_expires on entry (expires_at);
+create index attempt_invite on attempt (invite, expires_at);
+create index attempt_expires on attempt (expires_at);
 
 -- What happened how often per name within a window: mails and tries.
 create table tally (

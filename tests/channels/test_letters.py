@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from channels import letters
+from channels import codes, letters
 from channels.letters import letter_text
 
 FACTS: dict[str, letters.Facts] = {
-    "code": {"code": "012345"},
+    "code": {"code": "012345", "minutes": 10},
+    "known": {},
     "new_device": {"label": "Firefox (Linux)", "at": 1_763_625_600_123},
     "address_changed": {},
     "test": {},
@@ -50,6 +51,14 @@ def test_a_code_stands_in_the_body_only() -> None:
     assert "10 minutes" in text.body
 
 
+def test_a_code_is_made_from_its_seed_and_the_installations_secret() -> None:
+    facts = {"seed": "s", "minutes": 10}
+    code = codes.code_of("secret", "s")
+    assert letters.with_code(facts, "secret") == {**facts, "code": code}
+    assert code in letter_text("code", letters.with_code(facts, "secret")).body
+    assert letters.with_code({"label": "x"}, "secret") == {"label": "x"}
+
+
 def test_a_new_device_is_named_with_both_clocks() -> None:
     body = letter_text("new_device", FACTS["new_device"]).body
     assert body.count("Firefox (Linux)") == 2
@@ -87,8 +96,10 @@ def test_a_device_cannot_smuggle_a_link(label: str) -> None:
     ("kind", "facts"),
     [
         ("code", {}),
-        ("code", {"code": "12345"}),
-        ("code", {"code": "123456\n"}),
+        ("code", {"seed": "x", "minutes": 10}),
+        ("code", {"code": "123456"}),
+        ("code", {"code": "12345", "minutes": 10}),
+        ("code", {"code": "123456\n", "minutes": 10}),
         ("new_device", {"label": "x"}),
         ("no such kind", {}),
     ],

@@ -12,10 +12,10 @@ import httpx2
 import pytest
 import structlog.testing
 
+from channels.codes import code_of
 from gateway.demo import link_key
 from gateway.postman import AT_ONCE, Postman, masked
 from realtime.mailing import relay_of
-from realtime.settings import Settings
 from storage import letters
 from storage.database import StorageUnavailable
 from storage.mail import KeptMailer, Mail, Mailer, SmtpMailer
@@ -26,12 +26,15 @@ from tests.support.world import World
 
 SENDER = ("集い", "hello@tsudoi.example")
 NEVER_S = 3_600.0
+SECRET = "secret"
+FACTS = {"seed": "s", "minutes": 10}
+CODE = code_of(SECRET, "s")
 
 
 @asynccontextmanager
 async def postman(world: World, mailer: Mailer | None) -> AsyncIterator[Postman]:
     """A postman at work: hears the bell only, and retries at once."""
-    found = Postman(world.desk.db, mailer, Settings(public_url="https://tsudoi.example"))
+    found = Postman(world.desk.db, mailer, "https://tsudoi.example", SECRET)
     found.poll_s = NEVER_S
     found.retry_ms = (0, 1)
     task = asyncio.create_task(found.run())
@@ -48,7 +51,7 @@ def over(smtp: SmtpServer) -> SmtpMailer:
 
 
 async def put(world: World, address: str = "mio@example.org", kind: str = "code") -> None:
-    await world.desk.db.write(lambda tx: letters.put_letter(tx, address, kind, {"code": "123456"}))
+    await world.desk.db.write(lambda tx: letters.put_letter(tx, address, kind, FACTS))
 
 
 async def none_left(world: World) -> bool:
@@ -64,7 +67,7 @@ async def test_a_letter_leaves_once(world: World, smtp: SmtpServer) -> None:
         await until_async(lambda: none_left(world), "all letters gone")
     assert sorted(mail.to for mail in smtp.mails) == sorted(f"p{n}@example.org" for n in range(3 * AT_ONCE))
     assert one.sent + two.sent == 3 * AT_ONCE
-    assert "123456" in smtp.mails[0].text
+    assert CODE in smtp.mails[0].text
     assert "https://tsudoi.example" in smtp.mails[0].text
 
 
@@ -187,7 +190,7 @@ async def test_a_postman_who_leaves_lets_the_letter_in_his_hands_arrive(world: W
 
 
 async def test_logs_hold_no_address_and_no_code(world: World, smtp: SmtpServer) -> None:
-    smtp.answers["RCPT"].extend(["451 no <mio@example.org> 123456", "550 no <mio@example.org> 123456"])
+    smtp.answers["RCPT"].extend([f"451 no <mio@example.org> {CODE}", f"550 no <mio@example.org> {CODE}"])
     with structlog.testing.capture_logs() as lines:
         async with postman(world, over(smtp)) as man:
             man.poll_s = 0.01
@@ -199,7 +202,7 @@ async def test_logs_hold_no_address_and_no_code(world: World, smtp: SmtpServer) 
             await until(lambda: man.sent == 1)
     assert {line["event"] for line in lines} == {"letter waits", "letter given up", "letter sent"}
     assert "mio" not in str(lines)
-    assert "123456" not in str(lines)
+    assert CODE not in str(lines)
     assert masked("mio@example.org") == "m***@example.org"
 
 
@@ -223,14 +226,14 @@ async def test_the_demo_shows_its_mails_to_who_has_the_link(start_node: Start) -
     server = await start_node(demo=True)
     desk = server.node.desk
     for address in ("mio@example.org", "ken@example.org"):
-        await desk.db.write(lambda tx, to=address: letters.put_letter(tx, to, "code", {"code": "123456"}))  # type: ignore[misc]  # bound now
+        await desk.db.write(lambda tx, to=address: letters.put_letter(tx, to, "code", FACTS))  # type: ignore[misc]  # bound now
         desk.letters_wait()
         await until(lambda n=server.node.postman.sent: server.node.postman.sent > n)
     key = await link_key(desk)
     listed = (await demo_mails(server.url, key)).json()["ok"]["mails"]
     assert [mail["to"] for mail in listed] == ["ken@example.org", "mio@example.org"]
     (mine,) = (await demo_mails(server.url, key, " MIO@example.org")).json()["ok"]["mails"]
-    assert "123456" in mine["text"]
+    assert code_of(desk.secret, "s") in mine["text"]
     assert (await demo_mails(server.url, "wrong")).json()["error"]["code"] == "forbidden"
     assert (await demo_mails(server.url, key, "nobody")).json()["error"]["code"] == "text_invalid"
     foreign = {"origin": "https://evil.example"}

@@ -18,10 +18,9 @@ import uvicorn
 
 from channels import accounts
 from channels.accounts import NewAccount
-from gateway.app import assemble, build
+from gateway.app import assemble
 from gateway.node import Node
-from gateway.server import bind
-from gateway.socket import SocketProtocol
+from gateway.server import bind, config_of
 from loadtest.client import Client
 from realtime.settings import Limits, Settings
 
@@ -77,10 +76,7 @@ async def running(settings: Settings) -> AsyncIterator[RunningNode]:
     """A node on a free port for the length of a `with`."""
     node = await assemble(settings)
     listener = bind(dataclasses.replace(settings, port=0, port_first=20_000))
-    config = uvicorn.Config(
-        build(node), ws=SocketProtocol, http="httptools", log_config=None, timeout_graceful_shutdown=2
-    )
-    server = QuietServer(config)
+    server = QuietServer(config_of(node))
     task = asyncio.create_task(server.serve([listener]))
     while not server.started:
         await asyncio.sleep(0.005)
@@ -102,7 +98,7 @@ async def start_node(tmp_path: Path) -> AsyncIterator[Start]:
     stack: list[Any] = []
 
     async def start(limits: Limits | None = None, **fields: Any) -> RunningNode:
-        settings = Settings(data=tmp_path, limits=limits or Limits(), **fields)
+        settings = Settings(**{"data": tmp_path, "limits": limits or Limits(), **fields})
         context = running(settings)
         node = await context.__aenter__()
         stack.append(context)

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 import segno
 
-from gateway import qr
+from realtime import qr
 
 LINK = "https://tsudoi.example/i#Zk3q9xT1uV5wY7zA0bC2dE4f"
 SVG = "{http://www.w3.org/2000/svg}"

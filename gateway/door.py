@@ -1,0 +1,143 @@
+"""One HTTP connection: uvicorn's protocol with the deadlines and bounds that it leaves out (WIRE §5).
+
+A request that has begun, or a connection that has sent none yet, must be whole within `handshake_s`: uvicorn would
+wait for ever. A head is at most `HEAD_BYTES_MAX`. A peer that takes nothing of an answer is let go by the kernel.
+The upgrade to a WebSocket ends all of this; `gateway.socket` has deadlines of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import socket
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from gateway.node import Node
+
+HEAD_BYTES_MAX = 16 * 1024
+log = structlog.get_logger("door")
+WAKE = 0
+TOO_LATE = "The request was not whole in time."
+HEAD_TOO_LARGE = f"The head of a request is at most {HEAD_BYTES_MAX} bytes."
+
+
+class DoorProtocol(HttpToolsProtocol):
+    """See the module. `Timed` by the node's wheel, with at most one entry there per connection."""
+
+    def __init__(
+        self,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._node: Node = app_state["node"]
+        self._due = 0.0
+        self._on_wheel = False
+        self._in_head = True
+        self._head_bytes = 0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Accepted: the first request is waited for."""
+        super().connection_made(transport)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            wait_ms = int(self._node.settings.limits.tcp_user_timeout_s * 1000)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, wait_ms)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests, whole or not."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        if self._in_head and self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(431, HEAD_TOO_LARGE)
+        elif self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
+            # Nothing is being answered, and the bytes have ended uvicorn's own wait for the next request.
+            self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Gone, whoever ended it."""
+        self._due = 0.0
+        super().connection_lost(exc)
+
+    # Callbacks of the parser
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_head = True
+        self._expect()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; one that came in a single piece is measured only here."""
+        self._in_head = False
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
+            self._refuse(431, HEAD_TOO_LARGE)
+        elif not self.transport.is_closing():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body; nothing is kept of a request that was refused by its head."""
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole: the next one has a deadline of its own."""
+        self._due = 0.0
+        self._in_head = True
+        self._head_bytes = 0
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the socket has its own deadlines."""
+        self._due = 0.0
+        if not self.transport.is_closing():
+            super().handle_websocket_upgrade()
+
+    # Timed
+
+    def on_timer(self, why: int) -> None:
+        """The wheel's wake-up: close what is late, wait on for what has begun since."""
+        self._on_wheel = False
+        if not self._due or self.transport.is_closing():
+            return
+        left_s = self._due - self._node.now()
+        if left_s <= 0:
+            self._refuse(408, TOO_LATE)
+        else:
+            self._wake_in(left_s)
+
+    # Inside
+
+    def _expect(self) -> None:
+        """From now on a whole request is due within the limit, unless one is awaited already."""
+        if not self._due:
+            limit_s = self._node.settings.limits.handshake_s
+            self._due = self._node.now() + limit_s
+            self._wake_in(limit_s)
+
+    def _wake_in(self, seconds: float) -> None:
+        if not self._on_wheel:
+            self._on_wheel = True
+            self._node.wheel.add(seconds, self, WAKE)
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Say why, unless an answer is on its way already, and hang up."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            phrase = http.HTTPStatus(status).phrase
+            head = f"HTTP/1.1 {status} {phrase}\r\nconnection: close\r\ncontent-type: text/plain\r\n"
+            self.transport.write(f"{head}content-length: {len(text)}\r\n\r\n{text}".encode())
+        log.info("request refused", status=status, peer=self.client[0] if self.client else "")
+        self.transport.close()
