@@ -54,7 +54,7 @@ async def create(desk: Desk, actor: Actor, request: g.InviteCreate) -> g.NewInvi
 
     def work(tx: Tx) -> g.NewInvite:
         issuer = _issuer(tx, desk, actor, uses=request.uses, days=request.days)
-        if (request.kind is g.InviteKind.ROOM) != (request.room is not None):
+        if (request.kind == g.InviteKind.ROOM) != (request.room is not None):
             raise Refusal("bad_request", "An invite to a room names the room.", at="$.room")
         if request.room is not None:
             room = room_by_id(tx, request.room)
@@ -124,7 +124,7 @@ async def look(desk: Desk, visitor: Visitor, request: g.InviteKey) -> g.InvitePr
 
     def unit(tx: Tx) -> g.InvitePreview | Refusal:
         row = find(tx, request, lock=True)
-        issuer = account_by_id(tx, row.issuer) if row else None
+        issuer = account_by_id(tx, row.issuer if row else "")
         state = state_of(tx, row, issuer)
         if row is not None and request.token is not None and state is InviteState.LIVE:
             state = _tapped(tx, desk, row, visitor)
@@ -143,7 +143,7 @@ async def redeem(desk: Desk, actor: Actor, request: g.InviteKey) -> g.Redeemed:
 
     def unit(tx: Tx) -> g.Redeemed:
         row = find(tx, request, lock=True)
-        issuer = account_by_id(tx, row.issuer) if row else None
+        issuer = account_by_id(tx, row.issuer if row else "")
         state = state_of(tx, row, issuer)
         if row is None or issuer is None or state is not InviteState.LIVE or row.issuer == actor.account:
             raise refusal(request, state)

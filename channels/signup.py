@@ -50,7 +50,7 @@ async def begin(desk: Desk, visitor: Visitor, request: g.InviteKey) -> g.Attempt
 
     def unit(tx: Tx) -> g.Attempt:
         row = invites.find(tx, request, lock=True)
-        issuer = account_by_id(tx, row.issuer) if row else None
+        issuer = account_by_id(tx, row.issuer if row else "")
         state = invites.state_of(tx, row, issuer)
         if row is None or issuer is None or state is not InviteState.LIVE:
             raise invites.refusal(request, state)
@@ -155,7 +155,7 @@ def _arrive(tx: Tx, desk: Desk, row: InviteRow, new: accounts.NewAccount, *, fol
 def _invite_of(tx: Tx, attempt: AttemptRow) -> tuple[InviteRow | None, AccountRow | None, InviteState]:
     """The attempt's invite, locked, and what it is worth to this attempt: its own hold does not count against it."""
     row = invite_rows.invite_by(tx, "id", attempt.invite or "", lock=True)
-    issuer = account_by_id(tx, row.issuer) if row else None
+    issuer = account_by_id(tx, row.issuer if row else "")
     state = invites.state_of(tx, row, issuer)
     if row is not None and state is InviteState.REDEEMED and row.uses < row.uses_max:
         state = InviteState.LIVE

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import models, requests
+from realtime import gate, models, requests
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -33,8 +33,19 @@ SHAPES = (
     models.SystemLine,
     models.ChannelPosition,
     models.Badges,
+    gate.Invite,
+    gate.InvitePreview,
+    gate.Session,
 )
-ENUMS = (models.RoomKind, models.RoomState, models.MemberState, models.Reading)
+ENUMS = (
+    models.RoomKind,
+    models.RoomState,
+    models.MemberState,
+    models.Reading,
+    gate.InviteKind,
+    gate.Audience,
+    gate.WriteFrom,
+)
 _SHARED = frozenset(each.__name__ for each in (*SHAPES, *ENUMS))
 _ID_PATTERN = next(meta.pattern for meta in get_args(requests.Id) if isinstance(meta, msgspec.Meta))
 BOUNDS = {
@@ -129,7 +140,7 @@ def channels_table() -> str:
 
 def shapes() -> str:
     """The shapes that results and events share."""
-    schemas = components(SHAPES)
+    schemas = components([*SHAPES, *ENUMS])
     parts = []
     for shape in SHAPES:
         schema = schemas[shape.__name__]

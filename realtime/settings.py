@@ -101,7 +101,7 @@ class Settings:
     partitions: int = 64
     lease_ttl_s: float = 15.0
     lease_renew_s: float = 5.0
-    sweep_s: float = 2.0
+    sweep_s: float = 1.5
     sweep_degraded_s: float = 0.5
     hold_s: float = 0.05
     drain_s: float = 15.0

@@ -287,6 +287,6 @@ _TABLE = (
         cost=2,
         durable=True,
     ),
-    Operation("session.delete", r.Empty, r.Done, "Log out: this session ends.", cost=1, durable=True),
+    Operation("session.delete", r.Empty, r.Done, "Log out: this session ends.", doors=_HTTP, durable=True),
 )
 OPERATIONS = {operation.name: operation for operation in _TABLE}

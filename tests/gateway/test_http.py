@@ -11,7 +11,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from channels.accounts import NewAccount
+from channels.accounts import NewAccount, create_session
 from gateway import asyncapi, http, openapi
 from loadtest.client import ServerRefusal
 from realtime.operations import Door
@@ -21,6 +21,7 @@ from tests.support.http import post
 from tests.support.nodes import RunningNode, Start
 from tests.support.waiting import until
 
+SECRETS = ("ticket", "link", "code", "qr")
 FREE = Limits(operations_per_s=1e6, operations_burst=1e6)
 GUARDS = {
     "x-content-type-options": "nosniff",
@@ -30,9 +31,9 @@ GUARDS = {
 
 
 def masked(value: Any) -> Any:
-    """A result without what differs from one run to the next: ids, times, tickets."""
+    """A result without what differs from one run to the next: ids, times, secrets."""
     if isinstance(value, dict):
-        return {name: masked(inner) if name != "ticket" else "" for name, inner in value.items()}
+        return {name: "" if name in SECRETS else masked(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [masked(inner) for inner in value]
     if isinstance(value, str):
@@ -86,11 +87,24 @@ class Scene:
             "room.get": (haru, {"room": room}),
             "room.leave": (haru, {"room": room}),
             "message.list": (haru, {"room": room}),
+            "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
+            "invite.list": (aki, {}),
+            "session.list": (aki, {}),
+            "session.revoke_all": (aki, {"others": True}),
         }
         if op in plain:
             return plain[op]
         if op in ("room.join", "room.decline"):
             return ken, {"room": await self.invited()}
+        if op in ("invite.revoke", "invite.reissue", "invite.redeem"):
+            made = await self.call(aki, "invite.create", nonce="i", kind="room", room=room)
+            if op == "invite.redeem":
+                return ken, {"code": made["code"]}
+            return aki, {"invite": made["id"], **({"nonce": "n"} if op == "invite.reissue" else {})}
+        if op == "session.revoke":
+            db = self.server.node.desk.db
+            session, _ = await db.write(lambda tx: create_session(tx, aki.account.id, "phone"))
+            return aki, {"session": session}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
         if op in ("room.read", "message.delete"):

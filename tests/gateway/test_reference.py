@@ -72,7 +72,7 @@ def test_everything_is_told() -> None:
 
 def test_links_lead_to_headings() -> None:
     headings = [
-        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-")
         for title in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
     ]
     assert len(headings) == len(set(headings))

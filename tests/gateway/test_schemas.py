@@ -150,6 +150,18 @@ GOOD |= {
     name: {"room": ID} for name in ("room.get", "room.join", "room.accept", "room.decline", "room.leave")
 }
 GOOD |= {"message.list": {"room": ID, "before": 9, "limit": 100}, "account.get": {"handle": "hanako"}}
+GOOD |= {
+    "invite.create": {"nonce": "1", "kind": "room", "room": ID},
+    "invite.revoke": {"invite": ID},
+    "invite.reissue": {"invite": ID, "nonce": "1"},
+    "account.resume": {"attempt": "x"},
+    "account.address": {"attempt": "x", "address": "a@example.com", "adult": True, "terms": "1"},
+    "account.verify": {"attempt": "x", "code": "１２３４５６"},
+    "account.create": {"attempt": "x", "handle": "hanako", "name": "はなこ", "presence_to": "nobody"},
+    "session.begin": {"address": "a@example.com"},
+    "session.create": {"attempt": "x", "code": "123456"},
+    "session.revoke": {"session": ID},
+}
 
 BAD: list[tuple[str, dict[str, Any]]] = [
     ("room.send", {"room": ID, "text": "x"}),
@@ -166,6 +178,9 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("room.create", {"title": "x", "nonce": "1", "reading": "some"}),
     ("room.add", {"room": ID, "accounts": [], "nonce": "1"}),
     ("room.add", {"room": ID, "accounts": [ID] * 151, "nonce": "1"}),
+    ("invite.create", {"nonce": "1", "uses": 501}),
+    ("invite.create", {"nonce": "1", "kind": "everything"}),
+    ("account.address", {"attempt": "x", "address": "a@example.com", "adult": "yes", "terms": "1"}),
     ("message.list", {"room": ID, "limit": 0}),
     ("message.list", {"room": ID, "limit": 101}),
     ("connect", {"client": {"name": "x", "colour": "red"}}),

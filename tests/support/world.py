@@ -99,5 +99,5 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
     database = await asyncio.to_thread(open_database, request.param, tmp_path, request)
     await database.open(keep)
-    yield World(Desk(database, Settings(data=tmp_path)), parcels)
+    yield World(Desk(database, Settings(data=tmp_path), "a secret of the tests"), parcels)
     await database.close()
