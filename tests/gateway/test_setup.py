@@ -243,6 +243,35 @@ async def test_the_environment_wins_over_the_file(place: Place) -> None:
     assert "unset it" in ended.err
 
 
+async def test_the_doctor_looks_at_the_relay(place: Place, smtp: SmtpServer) -> None:
+    def mail(ended: Ended) -> tuple[bool, str]:
+        (found,) = (each for each in json.loads(ended.out)["checks"] if each["what"] == "mail")
+        return found["ok"], found["says"]
+
+    await place.tsudoi("migrate")
+    assert "not set up" in mail(await place.tsudoi("doctor", "--json"))[1]
+    env = {"TSUDOI_SMTP_URL": smtp.url, "TSUDOI_MAIL_FROM": FROM}
+    assert mail(await place.tsudoi("doctor", "--json", env=env))[0]
+    assert (smtp.connections, smtp.mails) == (1, [])
+    await smtp.stop()
+    ended = await place.tsudoi("doctor", "--json", env=env)
+    ok, says = mail(ended)
+    assert (ended.code, ok) == (1, False)
+    assert "TSUDOI_SMTP_URL" in says
+
+
+async def test_a_person_may_go_on_without_the_test_mail(place: Place) -> None:
+    options = ("--data", "var", "--public-url", "", "--database-url", "", "--redis-url", "", *OPERATOR)
+    relay = ("--smtp-url", "smtp://127.0.0.1:9", "--mail-from", FROM, "--operator-name", "みお")
+    stopped = await place.tsudoi("setup", *options, *relay, keys="n\n")
+    assert (stopped.code, stopped.out) == (2, "")
+    assert not (place.data / envfile.NAME).exists()
+    gone_on = await place.tsudoi("setup", *options, *relay, keys="y\n")
+    assert gone_on.code == 0, gone_on.err
+    assert "the test mail did not leave" in gone_on.err
+    assert "test mail is on its way" not in gone_on.out
+
+
 async def test_a_broken_file_is_named_with_its_line(place: Place) -> None:
     place.data.mkdir()
     (place.data / envfile.NAME).write_text("# fine\nPORT=1\nwhat is this\n")
