@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from realtime.settings import Settings
@@ -16,6 +17,8 @@ class Desk:
     settings: Settings
     secret: str = ""
     """A key of the installation, for hashes that nobody else can make."""
+    letters_wait: Callable[[], None] = lambda: None
+    """Call it after the commit of a letter, for known and unknown addresses alike: it leaves at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ from storage.rows import AccountRow
 DAY_MS = 86_400_000
 TOKEN_BYTES = 24
 LISTED_MAX = 100
+ALL_MAX = 100_000
+_ENDABLE = (InviteState.LIVE, InviteState.PAUSED)
 ASK_AGAIN = "This invite cannot be used; ask the person who sent it for another."
 
 
@@ -325,6 +327,14 @@ def _end(tx: Tx, row: InviteRow, replaced_by: str | None = None) -> None:
     if row.state in (InviteState.LIVE, InviteState.PAUSED):
         invites.end_invite(tx, row.id, InviteState.REVOKED, replaced_by)
     attempts.end_attempts_of(tx, row.id)
+
+
+def end_all_of(tx: Tx, issuer: str) -> int:
+    """End every invite of an issuer that could still be used, sign-ups on their way included; how many."""
+    live = [row for row in invites.invites_of(tx, issuer, ALL_MAX) if row.state in _ENDABLE]
+    for row in live:
+        _end(tx, row)
+    return len(live)
 
 
 def _tapped(tx: Tx, desk: Desk, row: InviteRow, visitor: Visitor) -> InviteState:

@@ -95,7 +95,9 @@ async def give_address(desk: Desk, visitor: Visitor, request: g.AccountAddress) 
         attempt = _send_code(tx, desk, attempt, letter="code" if owner is None else "known")
         return _stands(attempt, request.attempt, None)
 
-    return await desk.db.write(unit)
+    stands = await desk.db.write(unit)
+    desk.letters_wait()
+    return stands
 
 
 async def verify(desk: Desk, visitor: Visitor, request: g.AccountVerify) -> g.Attempt:
@@ -177,7 +179,9 @@ async def begin_login(desk: Desk, visitor: Visitor, request: g.SessionBegin) -> 
         attempt = _send_code(tx, desk, attempt, letter="code" if owner else "nothing")
         return g.Attempt(attempt=secret, step="code", expires_at=attempt.expires_at)
 
-    return await desk.db.write(unit)
+    begun = await desk.db.write(unit)
+    desk.letters_wait()
+    return begun
 
 
 async def login(desk: Desk, visitor: Visitor, request: g.SessionCreate) -> g.Entered:
@@ -197,12 +201,13 @@ async def login(desk: Desk, visitor: Visitor, request: g.SessionCreate) -> g.Ent
             set_state(tx, row.id, "active")
         session, token = accounts.create_session(tx, row.id, request.label)
         emit(tx, [session_created(row.id, session, request.label)])
-        put_letter(tx, attempt.written or "", "new_device", {"label": request.label, "at": tx.now_ms()})
+        put_letter(tx, attempt.address or "", "new_device", {"label": request.label, "at": tx.now_ms()})
         return g.Entered(account=own_card(row), session=session, token=token)
 
     found = await desk.db.write(unit)
     if isinstance(found, Refusal):
         raise found
+    desk.letters_wait()
     return found
 
 
@@ -262,7 +267,8 @@ def _send_code(tx: Tx, desk: Desk, attempt: AttemptRow, letter: str) -> AttemptR
     )
     attempts.put_attempt(tx, attempt)
     facts: dict[str, str | int] = {"seed": seed, "minutes": limits.code_s // 60} if letter == "code" else {}
-    put_letter(tx, attempt.written or "", letter, facts)
+    # To the folded address, never to what was typed: see `fold_address`.
+    put_letter(tx, attempt.address or "", letter, facts)
     return attempt
 
 

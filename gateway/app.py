@@ -19,6 +19,7 @@ from channels import tickets
 from channels.desk import Desk
 from gateway import demo, http
 from gateway.node import Node, Parts
+from gateway.postman import Postman
 from presence.keeper import Keeper
 from realtime.ids import IdMaker
 from realtime.settings import Settings
@@ -30,6 +31,7 @@ from storage.database import Means, Tx
 from storage.leases import Leases
 from storage.leases_memory import MemoryLeases
 from storage.leases_redis import LeasesConfig, RedisLeases
+from storage.mail import mailer_of
 from storage.open import database_of
 from storage.sqlite import SqliteDatabase
 
@@ -74,8 +76,10 @@ async def assemble(settings: Settings) -> Node:
 
     await db.open(committed)
     ours = await db.write(lambda tx: installation(tx, fresh))
-    desk = Desk(db, settings, ours.secret)
-    node = Node(Parts(settings, name, desk, _courier(settings, name), keeper, ours.epoch, ours.ticket_key))
+    postman = Postman(db, mailer_of(settings), settings.public_url, ours.secret)
+    desk = Desk(db, settings, ours.secret, postman.wake)
+    courier = _courier(settings, name)
+    node = Node(Parts(settings, name, desk, courier, keeper, postman, ours.epoch, ours.ticket_key))
     if settings.demo:
         await demo.prepare(desk)
     return node

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway import own_packages
+from gateway import cli_operator, own_packages
 
 # Nothing else of ours is imported before `main` has looked whether it is ours.
 if TYPE_CHECKING:
     from channels.desk import Desk
+    from gateway.node import Node
     from realtime.settings import Settings
+    from storage.mail import Mail
 
 T = TypeVar("T")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -38,10 +40,12 @@ def cli(context: click.Context) -> None:
       REDIS_URL            redis://…      (else the in-process courier)
       WEB_CONCURRENCY      processes; more than one needs both of the above
       TSUDOI_DATA, TSUDOI_HOST, TSUDOI_PUBLIC_URL, …   see README.md
+    What is not set there is looked up in tsudoi.env in the data directory.
 
     \b
     Examples:
       tsudoi demo                       try it on this machine
+      tsudoi setup                      make an installation of your own
       tsudoi account create mio --name みお
       tsudoi doctor
     """
@@ -86,8 +90,34 @@ def demo() -> None:
     listener = guarded(lambda: server.bind(settings))
     address = server.address_of(settings, listener)
     click.echo(f"Starting Tsudoi on {address} …", err=True)
-    owner = server.Owner(lambda node: node.spawn(_say_link(node.desk, address)))
+    owner = server.Owner(lambda node: _say_demo(node, address))
     guarded(lambda: server.run(settings, listener, owner))
+
+
+@cli.command()
+@click.option("--data", help="Directory of everything kept on this machine.")
+@click.option("--public-url", help="How browsers reach the server: https://tsudoi.example")
+@click.option("--database-url", help="postgresql://… instead of one SQLite file.")
+@click.option("--redis-url", help="redis://…, for several processes.")
+@click.option("--smtp-url", help="The mail relay: smtp://user:password@host:587 or smtps://…")
+@click.option("--mail-from", help="Who mails are from: 'Tsudoi <hello@tsudoi.example>'")
+@click.option("--operator-handle", help="Handle of the first operator.")
+@click.option("--operator-name", help="Display name of the first operator.")
+@click.option("--operator-email", help="Mail address of the first operator.")
+@click.option("--test-mail/--no-test-mail", default=True, help="Mail the operator to see that mail works.")
+@click.option("--yes", is_flag=True, help="Ask nothing: options, else what is there.")
+@json_option
+def setup(as_json: bool, yes: bool, test_mail: bool, **given: str | None) -> None:
+    """Set this installation up: ask, try, and write it down. May be run again.
+
+    Makes the first operator and prints a token. The answers go to tsudoi.env in the data directory, which every
+    command reads beneath the real environment.
+    """
+    from gateway.setup import Wishes, run
+
+    named = {option: value for option, value in given.items() if value is not None}
+    report = guarded(lambda: run(Wishes(named, yes, test_mail)))
+    say(as_json, report.facts(), report.text())
 
 
 @cli.command()
@@ -129,7 +159,7 @@ def seed(as_json: bool) -> None:
 
 @cli.group()
 def account() -> None:
-    """Make accounts and let them follow each other."""
+    """Make accounts, let them follow each other, and look after them."""
 
 
 @account.command("create")
@@ -172,11 +202,23 @@ def account_follow(follower: str, followee: str, mutual: bool, as_json: bool) ->
     say(as_json, {"follower": follower, "followee": followee, "mutual": mutual}, text)
 
 
+cli_operator.register(cli, account)
+
+
 def read_settings(**given: Any) -> Settings:
-    """Settings from the environment, or one line that says which variable is wrong."""
+    """Settings from the environment, else from the set-up's file; or one line that says which variable is wrong.
+
+    The demo takes nothing from the file: it must not touch what a real installation works with.
+    """
+    from gateway import envfile
     from realtime.settings import Settings
 
-    return guarded(lambda: Settings.from_env(os.environ, **given))
+    def read() -> Settings:
+        data = Path(os.environ.get("TSUDOI_DATA") or Settings().data)
+        kept = {} if given.get("demo") else envfile.read(data)
+        return Settings.from_env({**kept, **os.environ}, **given)
+
+    return guarded(read)
 
 
 def make_directory(path: Path) -> None:
@@ -218,6 +260,19 @@ def _say_address(settings: Settings, listener: socket.socket) -> None:
     from gateway.server import address_of
 
     click.echo(f"Tsudoi serves on {address_of(settings, listener)}")
+
+
+def _say_demo(node: Node, address: str) -> None:
+    from storage.mail import KeptMailer
+
+    if isinstance(node.mailer, KeptMailer):
+        node.mailer.on_mail = _say_mail
+    node.spawn(_say_link(node.desk, address))
+
+
+def _say_mail(mail: Mail) -> None:
+    """The demo sends nothing; whoever started it reads over its shoulder."""
+    click.echo(f"\n--- mail to {mail.to}: {mail.subject}\n\n{mail.text}---\n", err=True)
 
 
 async def _say_link(desk: Desk, address: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -25,8 +25,10 @@ from realtime.errors import Refusal
 from realtime.operations import Request as Shape
 from realtime.operations import decode_request
 from realtime.requests import RoomCreate, RoomSend
+from realtime.text import fold_address
 from storage.accounts import account_by_handle, keep_meta_once, meta
 from storage.database import Tx
+from storage.mail import KeptMailer
 
 PEOPLE = (("aki", "あき"), ("haru", "はる"), ("mio", "みお"), ("ken", "けん"))
 TITLE = "はじめての集い"
@@ -46,7 +48,16 @@ class DemoSession(Shape, frozen=True, kw_only=True):
     handle: str = ""
 
 
+class DemoMails(Shape, frozen=True, kw_only=True):
+    """Read the mails that were kept instead of sent: those to an address, or all."""
+
+    key: str
+    address: str = ""
+
+
+T = TypeVar("T", DemoSession, DemoMails)
 _decoder = msgspec.json.Decoder(DemoSession)
+_mails_decoder = msgspec.json.Decoder(DemoMails)
 
 
 def routes() -> list[BaseRoute]:
@@ -54,6 +65,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/demo/people", _people, methods=["POST"]),
         Route("/demo/session", _session, methods=["POST"]),
+        Route("/demo/mails", _mails, methods=["POST"]),
     ]
 
 
@@ -106,7 +118,7 @@ async def _people(request: Request) -> Response:
 
 
 async def _list(node: Node, request: Request) -> Any:
-    await _checked(node, request)
+    await _checked(node, request, _decoder)
     rows = await node.desk.db.read(lambda tx: [accounts.find_account(tx, handle) for handle, _ in PEOPLE])
     return {"people": [account_card(row) for row in rows]}
 
@@ -125,7 +137,7 @@ async def _session(request: Request) -> Response:
 
 
 async def _begin(node: Node, request: Request) -> Any:
-    body = await _checked(node, request)
+    body = await _checked(node, request, _decoder)
 
     def unit(tx: Tx) -> Any:
         if body.handle not in dict(PEOPLE):
@@ -137,11 +149,27 @@ async def _begin(node: Node, request: Request) -> Any:
     return await node.desk.db.write(unit)
 
 
-async def _checked(node: Node, request: Request) -> DemoSession:
+async def _mails(request: Request) -> Response:
+    from gateway.http import node_of, respond
+
+    node = node_of(request)
+    return respond(await answer(_kept(node, request), "demo.mails", node.request_ids))
+
+
+async def _kept(node: Node, request: Request) -> Any:
+    body = await _checked(node, request, _mails_decoder)
+    if not isinstance(node.mailer, KeptMailer):
+        raise Refusal("not_found")
+    address = fold_address(body.address) if body.address else ""
+    found = [mail for mail in reversed(node.mailer.mails) if address in ("", mail.to)]
+    return {"mails": [{"to": mail.to, "subject": mail.subject, "text": mail.text} for mail in found]}
+
+
+async def _checked(node: Node, request: Request, decoder: msgspec.json.Decoder[T]) -> T:
     from gateway.http import read_body
 
     check_origin(request, node.settings)
-    body: DemoSession = decode_request(_decoder, await read_body(request, 4_096), "$")
+    body: T = decode_request(decoder, await read_body(request, 4_096), "$")
     if not hmac.compare_digest(body.key.encode(), (await link_key(node.desk)).encode()):
         raise Refusal("forbidden", "Open the link that was printed at the start.")
     return body

@@ -16,6 +16,7 @@ from realtime.settings import Settings
 from storage.courier import CourierConfig, CourierState
 from storage.courier_redis import RedisCourier
 from storage.database import Means, StorageUnavailable
+from storage.mail import MailTrouble, mailer_of
 from storage.migrate import MigrationError, load
 from storage.open import database_of
 from storage.sqlite import sqlite_version
@@ -70,7 +71,7 @@ def _data(settings: Settings) -> Check:
 
 
 def _exposure(settings: Settings) -> Check:
-    from realtime.settings import is_loopback
+    from realtime.places import is_loopback
 
     if is_loopback(settings.host) or settings.public_url.startswith("https://"):
         return _check("address", True, settings.public_url or f"this machine only ({settings.host})")
@@ -79,7 +80,7 @@ def _exposure(settings: Settings) -> Check:
 
 
 async def _servers(settings: Settings) -> list[Check]:
-    return [await _database(settings), await _courier(settings)]
+    return [await _database(settings), await courier(settings), await _mail(settings)]
 
 
 async def _database(settings: Settings) -> Check:
@@ -111,19 +112,30 @@ def _applied(tx: Any) -> int:
     return len(applied_versions(tx))
 
 
-async def _courier(settings: Settings) -> Check:
+async def courier(settings: Settings) -> Check:
+    """Is what carries entries between nodes there, and quick."""
     if not settings.redis_url:
         return _check("courier", True, "in this process: one process only")
     import random
 
-    courier = RedisCourier(CourierConfig.of(settings, "doctor"), random.SystemRandom())
-    await courier.start(lambda parcels: None, lambda: None)
+    redis = RedisCourier(CourierConfig.of(settings, "doctor"), random.SystemRandom())
+    await redis.start(lambda parcels: None, lambda: None)
     try:
-        health = await courier.check()
-        version = await courier.version()
+        health = await redis.check()
+        version = await redis.version()
     finally:
-        await courier.close()
+        await redis.close()
     if health.state is CourierState.OK:
         slow = (health.ping_ms or 0) > SLOW_MS
         return _check("courier", not slow, f"{version}, {health.ping_ms:.1f} ms" + ("; slow" if slow else ""))
     return _check("courier", False, f"{health.state.value}: {health.error}; check REDIS_URL")
+
+
+async def _mail(settings: Settings) -> Check:
+    mailer = mailer_of(settings)
+    if mailer is None:
+        return _check("mail", True, "not set up, nobody can sign up or log in by mail: tsudoi setup")
+    try:
+        return _check("mail", True, await mailer.check())
+    except MailTrouble as trouble:
+        return _check("mail", False, f"{trouble.reason}; check TSUDOI_SMTP_URL")

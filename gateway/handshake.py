@@ -14,7 +14,8 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from realtime.settings import Settings, is_loopback
+from realtime.places import is_loopback
+from realtime.settings import Settings
 
 PATH = "/gateway"
 SUBPROTOCOL = Subprotocol("tsudoi.v1")

@@ -24,7 +24,7 @@ from channels.arrival import authenticate
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, openapi, probes
+from gateway import asyncapi, export, openapi, probes
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.node import Node
@@ -58,12 +58,14 @@ def routes() -> list[BaseRoute]:
     """All routes of the public port."""
     return [
         Route("/api/v1/{operation}", operation_door, methods=["POST"]),
+        Route("/export", _export, methods=["POST"]),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route("/openapi.json", _openapi),
         Route("/asyncapi.json", _asyncapi),
         Route("/docs", _page("docs.html")),
         Route("/", _page("index.html")),
+        Route("/i", _page("invite.html")),
         Mount("/web", _Files(directory=WEB)),
     ]
 
@@ -205,6 +207,12 @@ def _page(name: str) -> Any:
         return FileResponse(WEB / name, headers={"cache-control": "no-cache"})
 
     return serve
+
+
+async def _export(request: Request) -> Response:
+    node = node_of(request)
+    outcome = await answer(export.packed(node, request), "export", node.request_ids)
+    return export.download(outcome) if outcome.error is None else respond(outcome)
 
 
 async def _openapi(request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from realtime.settings import is_loopback
+from realtime.places import is_loopback
 
 if TYPE_CHECKING:
     from gateway.node import Node
@@ -40,6 +40,11 @@ class Metrics:
             "tsudoi_courier_received_total", "Parcels received", lambda: node.courier.counters.received
         )
         self._gauge("tsudoi_courier_dropped_total", "Parcels given up", lambda: node.courier.counters.dropped)
+        self._gauge("tsudoi_letters_sent_total", "Mails that left", lambda: node.postman.sent)
+        self._gauge(
+            "tsudoi_letters_failed_total", "Tries to send a mail that failed", lambda: node.postman.failed
+        )
+        self._gauge("tsudoi_letters_given_up_total", "Mails that never left", lambda: node.postman.given_up)
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 
     def _gauge(self, name: str, text: str, read: object) -> None:

@@ -21,6 +21,7 @@ from channels.desk import Desk
 from gateway.answers import RequestIds
 from gateway.fanout import Fanout
 from gateway.metrics import Metrics
+from gateway.postman import Postman
 from gateway.probes import Readiness
 from gateway.socket import SocketProtocol
 from gateway.tickets import TicketBook
@@ -52,6 +53,7 @@ class Parts:
     desk: Desk
     courier: Courier
     keeper: Keeper
+    postman: Postman
     epoch: str
     ticket_key: str
 
@@ -65,6 +67,8 @@ class Node:
         self.desk = parts.desk
         self.courier = parts.courier
         self.keeper = parts.keeper
+        self.postman = parts.postman
+        self.mailer = parts.postman.mailer
         self.epoch = parts.epoch
         self.now = asyncio.get_running_loop().time
         self.wheel = Wheel(self.now())
@@ -121,6 +125,7 @@ class Node:
         await self.keeper.start()
         self.keep_running(self.fanout.sweep())
         self.keep_running(self._turn())
+        self.keep_running(self.postman.run())
         self.ready = True
         log.info("node ready", node=self.name)
 

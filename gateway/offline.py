@@ -6,6 +6,7 @@ May run beside a serving node: what it writes is found by that node's sweep.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -16,7 +17,10 @@ from channels.desk import Desk
 from gateway import demo
 from gateway.app import now_ms
 from realtime.ids import IdMaker
+from realtime.parcels import Parcel
 from realtime.settings import Settings
+from storage.courier import CourierConfig
+from storage.courier_redis import RedisCourier
 from storage.database import Means
 from storage.open import database_of
 
@@ -30,7 +34,7 @@ def migrate(settings: Settings) -> list[str]:
 
 def create_account(settings: Settings, handle: str, name: str) -> NewAccount:
     """An account with its first session. Errors: `text_*`, `handle_taken`."""
-    return _with_desk(
+    return with_desk(
         settings,
         lambda desk: desk.db.write(lambda tx: accounts.create_account(tx, handle, name, "command line")),
     )
@@ -44,25 +48,42 @@ def follow(settings: Settings, follower: str, followee: str, *, mutual: bool) ->
         if mutual:
             await desk.db.write(lambda tx: accounts.follow(tx, followee, follower))
 
-    _with_desk(settings, work)
+    with_desk(settings, work)
 
 
 def seed(settings: Settings) -> bool:
     """The demo people and their room. False if they are there already."""
-    return _with_desk(settings, demo.prepare)
+    return with_desk(settings, demo.prepare)
 
 
-def _with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:
+def with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:
+    """Run `work` on this installation's database, brought up to date. Raises `StorageUnavailable`.
+
+    What it commits is handed to the courier, so that serving nodes act on it at once; without Redis, or while Redis
+    is away, their sweep finds it.
+    """
+
     async def run() -> T:
         db = database_of(settings, _means())
         await asyncio.to_thread(db.migrate)
-        await db.open(lambda parcels: None)
+        committed: list[Parcel] = []
+        await db.open(committed.extend)
         try:
             return await work(Desk(db, settings))
         finally:
             await db.close()
+            if committed and settings.redis_url:
+                await _carry(settings, committed)
 
     return asyncio.run(run())
+
+
+async def _carry(settings: Settings, parcels: list[Parcel]) -> None:
+    courier = RedisCourier(CourierConfig.of(settings, f"cli-{secrets.token_hex(4)}"), random.SystemRandom())
+    await courier.start(lambda parcels: None, lambda: None)
+    for parcel in parcels:
+        courier.publish(parcel)
+    await courier.close()
 
 
 def _means() -> Means:

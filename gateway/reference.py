@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import gate, models, requests
+from realtime import gate, models, relations, requests
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -36,6 +36,9 @@ SHAPES = (
     gate.Invite,
     gate.InvitePreview,
     gate.Session,
+    relations.Profile,
+    relations.Relation,
+    relations.Preferences,
 )
 ENUMS = (
     models.RoomKind,
@@ -45,6 +48,10 @@ ENUMS = (
     gate.InviteKind,
     gate.Audience,
     gate.WriteFrom,
+    relations.FollowState,
+    relations.FollowLists,
+    relations.ReportKind,
+    relations.ReportReason,
 )
 _SHARED = frozenset(each.__name__ for each in (*SHAPES, *ENUMS))
 _ID_PATTERN = next(meta.pattern for meta in get_args(requests.Id) if isinstance(meta, msgspec.Meta))

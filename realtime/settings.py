@@ -8,12 +8,14 @@ that cannot be read is refused at start with one line that names the variable.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
+
+from realtime.mailing import relay_of, sender_of
+from realtime.places import is_loopback
 
 PLATFORM_NAMES = {
     "port": "PORT",
@@ -98,6 +100,8 @@ class Settings:
     public_url: str = ""
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    smtp_url: str = ""
+    mail_from: str = ""
     demo: bool = False
     metrics_port: int = 0
     log_level: str = "info"
@@ -128,6 +132,11 @@ class Settings:
         if self.database_url.startswith("sqlite:"):
             return Path(self.database_url.removeprefix("sqlite:").removeprefix("//"))
         return self.data / "tsudoi.sqlite3"
+
+    @property
+    def mails(self) -> bool:
+        """True where letters can leave. The demo keeps them on this machine instead of sending them."""
+        return self.demo or bool(self.smtp_url)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], **given: Any) -> Settings:
@@ -163,20 +172,25 @@ class Settings:
         ):
             if value <= 0:
                 raise SettingsError(f"{variable} is {value:g}; it must be more than 0")
+        self._check_mail()
         if self.demo and not is_loopback(self.host):
             raise SettingsError(
                 f"the demo listens on loopback only, but TSUDOI_HOST is {self.host}: demo people have no secrets"
             )
 
-
-def is_loopback(host: str) -> bool:
-    """True for names and addresses that reach this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False
+    def _check_mail(self) -> None:
+        if bool(self.smtp_url) != bool(self.mail_from):
+            raise SettingsError("TSUDOI_SMTP_URL and TSUDOI_MAIL_FROM belong together: set both or neither")
+        try:
+            if self.smtp_url:
+                relay_of(self.smtp_url)
+        except ValueError as error:
+            raise SettingsError(f"TSUDOI_SMTP_URL: {error}") from None
+        try:
+            if self.mail_from:
+                sender_of(self.mail_from)
+        except ValueError as error:
+            raise SettingsError(f"TSUDOI_MAIL_FROM: {error}") from None
 
 
 def variable_of(field: str) -> str:

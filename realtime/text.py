@@ -172,7 +172,11 @@ def check_handle_free(handle: str) -> None:
 
 
 def fold_address(text: str) -> str:
-    """A mail address as it is compared: NFKC, lower case, trimmed. Raises `Refusal` (`text_invalid`)."""
+    """A mail address as it is compared and written to: NFKC, lower case, trimmed. Raises `Refusal` (`text_invalid`).
+
+    Mail goes to the folded form and to no other: if it went to what was typed, somebody could type an address that
+    folds to another person's and read that person's code.
+    """
     folded = unicodedata.normalize("NFKC", text).strip().lower()
     if len(folded) > ADDRESS_CHARS_MAX or not _ADDRESS.match(folded):
         raise Refusal("text_invalid", "This is not a mail address.", at="$.address")

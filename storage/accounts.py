@@ -69,6 +69,17 @@ def accounts_by_id(tx: Tx, accounts: Iterable[str]) -> dict[str, AccountRow]:
     return {row[0]: AccountRow(*row) for row in rows}
 
 
+def set_role(tx: Tx, account: str, role: str) -> None:
+    """Make an account `member` or `operator`."""
+    tx.rows("update account set role = :role where id = :id", role=role, id=account)
+
+
+def operators(tx: Tx) -> list[AccountRow]:
+    """Those who run this installation, the first one first."""
+    rows = tx.rows(f"select {_ACCOUNT} from account where role = 'operator' order by id")
+    return [AccountRow(*row) for row in rows]
+
+
 def put_address(tx: Tx, address: str, account: str, written: str) -> bool:
     """Bind a folded address to an account. False if it is bound already."""
     rows = tx.rows(
@@ -80,6 +91,11 @@ def put_address(tx: Tx, address: str, account: str, written: str) -> bool:
         at=tx.now_ms(),
     )
     return bool(rows)
+
+
+def drop_address(tx: Tx, address: str) -> None:
+    """A folded address belongs to nobody from now on."""
+    tx.rows("delete from address where address = :address", address=address)
 
 
 def account_of_address(tx: Tx, address: str) -> str | None:

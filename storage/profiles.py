@@ -75,7 +75,8 @@ def due_to_erase(tx: Tx, limit: int) -> list[str]:
 # Each line takes something personal out of one table. What others keep (messages, system lines, the log) holds the
 # account's id alone.
 _ERASE = (
-    "delete from letter where address in (select written from address where account = :id)",
+    "delete from letter where address in (select written from address where account = :id)"
+    " or address in (select address from address where account = :id)",
     "delete from attempt where account = :id or address in (select address from address where account = :id)",
     "delete from address where account = :id",
     "delete from session where account = :id",

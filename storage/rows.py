@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -82,6 +83,17 @@ class LogRow(NamedTuple):
     target: str
     at: int
     extra: str
+
+
+class LetterRow(NamedTuple):
+    """Mail that waits to leave. `tries` counts this claim too; `age_ms` is by the database's clock."""
+
+    id: str
+    address: str
+    kind: str
+    facts: Mapping[str, str | int]
+    tries: int
+    age_ms: int
 
 
 def pair_of(a: str, b: str) -> str:

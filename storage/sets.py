@@ -55,3 +55,8 @@ def insert(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> None:
 def for_update(tx: Tx) -> str:
     """PostgreSQL locks the rows it reads; SQLite's one writer has locked the file already."""
     return " for update" if tx.dialect == "postgres" else ""
+
+
+def for_claim(tx: Tx) -> str:
+    """As `for_update`, but rows that another node holds are passed over instead of waited for."""
+    return f"{for_update(tx)} skip locked" if tx.dialect == "postgres" else ""

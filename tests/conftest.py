@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.support.valkey",
     "tests.support.world",
     "tests.support.nodes",
+    "tests.support.smtp",
 ]
 
 

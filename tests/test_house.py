@@ -60,6 +60,8 @@ def faults(law: Law, path: str, source: str) -> list[str]:
         ("presence/state.py", "import importlib\nimportlib.import_module('channels.rooms')"),
         ("gateway/app.py", "import redis.asyncio"),
         ("gateway/app.py", "import sqlite3"),
+        ("gateway/postman.py", "from aiosmtplib import SMTP"),
+        ("channels/letters.py", "import smtplib"),
         ("gateway/app.py", "import loadtest"),
         ("loadtest/client.py", "import gateway.auth"),
         ("loadtest/client.py", "from storage import Database"),
@@ -75,7 +77,10 @@ def test_an_import_of_the_wrong_floor_is_caught(path: str, source: str) -> None:
     ("path", "source"),
     [
         ("realtime/hub.py", "import zlib\nfrom realtime.parcels import Parcel\nfrom . import settings"),
-        ("storage/posts.py", "import apsw, psycopg, redis.asyncio, asyncio\nfrom realtime import parcels"),
+        (
+            "storage/posts.py",
+            "import apsw, psycopg, redis.asyncio, aiosmtplib, asyncio\nfrom realtime import parcels",
+        ),
         (
             "channels/rules/permissions.py",
             "from ..rooms import Room\nfrom storage import rooms\nimport asyncio",

@@ -149,7 +149,17 @@ def test_a_command_that_is_none_explains_itself(shell: Shell, words: tuple[str, 
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("serve",), ("demo",), ("migrate",), ("doctor",), ("seed",), ("account",), ("account", "create")],
+    [
+        (),
+        ("serve",),
+        ("demo",),
+        ("setup",),
+        ("migrate",),
+        ("doctor",),
+        ("seed",),
+        ("account",),
+        ("account", "create"),
+    ],
 )
 def test_every_command_explains_itself_when_asked(shell: Shell, words: tuple[str, ...]) -> None:
     assert "Usage: " in shell(*words, "--help")
@@ -169,9 +179,16 @@ def test_the_doctor_finds_nothing_wrong(shell: Shell, monkeypatch: pytest.Monkey
     shell("migrate")
     report = checks(shell("doctor", "--json"))
     assert all(ok for ok, _ in report.values())
-    assert {"python", "packages", "open files", "data directory", "SQLite", "courier", "address"} == set(
-        report
-    )
+    assert {
+        "python",
+        "packages",
+        "open files",
+        "data directory",
+        "SQLite",
+        "courier",
+        "mail",
+        "address",
+    } == set(report)
 
 
 def test_the_doctor_looks_at_real_servers(

@@ -91,6 +91,27 @@ class Scene:
             "invite.list": (aki, {}),
             "session.list": (aki, {}),
             "session.revoke_all": (aki, {"others": True}),
+            "account.update": (
+                aki,
+                {"bio": "はじめまして", "links": ["https://example.com/"], "handle": "akiko"},
+            ),
+            "account.hide": (aki, {}),
+            "account.show": (aki, {}),
+            "account.delete": (aki, {}),
+            "follow.add": (aki, {"account": ken.account.id}),
+            "follow.remove": (aki, {"account": haru.account.id}),
+            "follow.list": (aki, {"which": "followers"}),
+            "block.add": (aki, {"account": haru.account.id}),
+            "block.remove": (aki, {"account": haru.account.id}),
+            "block.list": (aki, {}),
+            "mute.add": (aki, {"account": haru.account.id}),
+            "mute.remove": (aki, {"account": haru.account.id}),
+            "mute.list": (aki, {}),
+            "report.create": (
+                aki,
+                {"kind": "account", "target": ken.account.id, "reason": "spam", "nonce": "n"},
+            ),
+            "support.open": (aki, {"words": "たすけて", "nonce": "n"}),
         }
         if op in plain:
             return plain[op]
@@ -101,6 +122,10 @@ class Scene:
             if op == "invite.redeem":
                 return ken, {"code": made["code"]}
             return aki, {"invite": made["id"], **({"nonce": "n"} if op == "invite.reissue" else {})}
+        if op in ("follow.accept", "follow.decline"):
+            await self.call(aki, "account.update", private=True)
+            await self.call(ken, "follow.add", account=aki.account.id)
+            return aki, {"account": ken.account.id}
         if op == "session.revoke":
             db = self.server.node.desk.db
             session, _ = await db.write(lambda tx: create_session(tx, aki.account.id, "phone"))

@@ -162,8 +162,30 @@ GOOD |= {
     "session.create": {"attempt": "x", "code": "123456"},
     "session.revoke": {"session": ID},
 }
+GOOD |= {
+    name: {"account": ID}
+    for name in OPERATIONS
+    if name.startswith(("follow.", "block.", "mute.")) and not name.endswith(".list")
+}
+GOOD |= {
+    "account.update": {
+        "bio": "はじめまして",
+        "links": ["https://example.com/"],
+        "private": True,
+        "write_from": "everyone",
+    },
+    "follow.list": {"which": "followers", "account": ID, "limit": 100},
+    "block.list": {"after": ID},
+    "report.create": {"kind": "message", "target": ID, "reason": "danger", "nonce": "1", "words": "こわい"},
+    "support.open": {"words": "たすけて", "nonce": "1", "request_id": "ab12-c"},
+}
 
 BAD: list[tuple[str, dict[str, Any]]] = [
+    ("account.update", {"links": ["https://example.com/"] * 5}),
+    ("account.update", {"presence_to": "strangers"}),
+    ("follow.list", {}),
+    ("report.create", {"kind": "person", "target": ID, "reason": "spam", "nonce": "1"}),
+    ("report.create", {"kind": "room", "target": ID, "reason": "boring", "nonce": "1"}),
     ("room.send", {"room": ID, "text": "x"}),
     ("room.send", {"room": ID.lower(), "text": "x", "nonce": "1"}),
     ("room.send", {"room": ID + "\n", "text": "x", "nonce": "1"}),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from realtime.settings import Limits, Settings, SettingsError, is_loopback, variable_of
+from realtime.places import is_loopback
+from realtime.settings import Limits, Settings, SettingsError, variable_of
 
 SHARED = {"DATABASE_URL": "postgresql://db/tsudoi", "REDIS_URL": "redis://cache"}
 

@@ -22,7 +22,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "loadtest": ("loadtest", "realtime"),
 }
 
-DRIVERS = ("redis", "hiredis", "apsw", "sqlite3", "psycopg")
+DRIVERS = ("redis", "hiredis", "apsw", "sqlite3", "psycopg", "aiosmtplib", "smtplib")
 DOORS = ("socket", "starlette", "uvicorn", "websockets")
 
 MAY_NOT_USE: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,55 @@
+"""Everything the tables hold of one account, for its owner: no hashes, no tokens, nobody else's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storage.database import Tx
+
+_QUERIES = {
+    "account": (
+        "select id, handle, name, state, created_at, bio, links, status, private, presence_to, write_from,"
+        " communities_shown, terms, handle_at from account where id = :me"
+    ),
+    "addresses": "select written, at from address where account = :me order by at",
+    "handles": "select handle, at from handle where account = :me order by at",
+    "sessions": (
+        "select id, label, created_at, used_at, revoked_at from session where account = :me order by created_at"
+    ),
+    "following": "select followee as account, at from follow where follower = :me order by at",
+    "followers": "select follower as account, at from follow where followee = :me order by at",
+    "follow_requests_sent": "select followee as account, at from follow_request where follower = :me order by at",
+    "follow_requests": "select follower as account, at from follow_request where followee = :me order by at",
+    "blocks": "select blocked as account, at from block where blocker = :me order by at",
+    "mutes": "select muted as account, at from mute where muter = :me order by at",
+    "invites": (
+        "select id, kind, room, uses_max, uses, state, created_at, expires_at, ended_at from invite"
+        " where issuer = :me order by created_at"
+    ),
+    "rooms": (
+        "select r.id, r.kind, r.state, r.title, m.state as standing, m.joined_at, m.read_seq from member m"
+        " join room r on r.id = m.room where m.account = :me"
+        " and m.state in ('inside', 'invited', 'requested', 'declined', 'left') order by m.joined_at"
+    ),
+    "messages": (
+        "select id, room, seq, at, body as text, reply_to, written_at from message"
+        " where author = :me and system is null and deleted_at is null order by at"
+    ),
+    "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",
+    "support": "select id, words, request_id, at from support where account = :me order by at",
+}
+_FIELDS = {
+    name: [
+        part.split()[-1].rpartition(".")[2]
+        for part in sql.partition("select ")[2].partition(" from ")[0].split(",")
+    ]
+    for name, sql in _QUERIES.items()
+}
+
+
+def everything_of(tx: Tx, account: str) -> dict[str, list[dict[str, Any]]]:
+    """Name of the part → its rows, as objects with the columns' names."""
+    return {
+        name: [dict(zip(_FIELDS[name], row, strict=True)) for row in tx.rows(sql, me=account)]
+        for name, sql in _QUERIES.items()
+    }
