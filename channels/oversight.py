@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -109,8 +110,17 @@ def report(tx: Tx, actor: str, report_id: str) -> tuple[ReportRow, object]:
     row = moderation.report_by_id(tx, report_id)
     if row is None:
         raise Refusal("not_found", f"There is no report {report_id}.")
-    moderation.audit(tx, actor, "report.show", row.target, row.id)
-    return row, orjson.loads(row.evidence)
+    evidence = orjson.loads(row.evidence)
+    moderation.audit(tx, actor, "report.show", _concerned(row, evidence), row.id)
+    return row, evidence
+
+
+def _concerned(row: ReportRow, evidence: dict[str, Any]) -> str:
+    """Whose data a look at a report shows: the author of a line, the founder of a room, or the account itself."""
+    if row.kind == "account":
+        return row.target
+    authors = {line["id"]: line["author"] for line in evidence["lines"]}
+    return str(authors.get(row.target, evidence["room"]["creator"]))
 
 
 def audit_lines(tx: Tx, actor: str, handle: str) -> list[AuditRow]:
