@@ -95,7 +95,7 @@ async def operation_door(request: Request) -> Response:
             peer=_peer(request),
             origin=request.headers.get("origin", ""),
         )
-    if name == "session.delete" and outcome.error is None:
+    if name in ("session.delete", "account.delete") and outcome.error is None:
         response = respond(outcome)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response

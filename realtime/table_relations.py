@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realtime import relations as n
-from realtime.operations import Operation
+from realtime.operations import Door, Operation
 from realtime.requests import AccountGet, Done, Empty
 
 _TEXT = ("text_invalid", "text_too_long")
@@ -34,6 +34,7 @@ RELATIONS = (
         Empty,
         n.Deleted,
         "Delete one's account: all sessions end; logging in within 14 days takes it back.",
+        doors=frozenset({Door.HTTP}),
         cost=10,
         durable=True,
     ),

@@ -97,7 +97,6 @@ class Scene:
             ),
             "account.hide": (aki, {}),
             "account.show": (aki, {}),
-            "account.delete": (aki, {}),
             "follow.add": (aki, {"account": ken.account.id}),
             "follow.remove": (aki, {"account": haru.account.id}),
             "follow.list": (aki, {"which": "followers"}),
