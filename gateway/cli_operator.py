@@ -51,7 +51,7 @@ def account_suspend(handle: str, reason: str, operator: str, as_json: bool) -> N
     from channels import oversight
 
     found = work(operator, lambda tx, actor: oversight.suspend(tx, actor, handle, reason))
-    tell(as_json, {"account": found, "state": "suspended"}, f"@{handle} is suspended.")
+    tell(as_json, {"account": found, "state": "suspended"}, f"@{handle.removeprefix('@')} is suspended.")
 
 
 @click.command("restore")
@@ -63,7 +63,7 @@ def account_restore(handle: str, operator: str, as_json: bool) -> None:
     from channels import oversight
 
     found = work(operator, lambda tx, actor: oversight.restore(tx, actor, handle))
-    tell(as_json, {"account": found, "state": "active"}, f"@{handle} may come in again.")
+    tell(as_json, {"account": found, "state": "active"}, f"@{handle.removeprefix('@')} may come in again.")
 
 
 @click.command("invites")

@@ -1,4 +1,5 @@
-"""Everything the tables hold of one account, for its owner: no hashes, no tokens, nobody else's words."""
+"""Everything the tables hold of one account, for its owner: no hashes, no tokens, nobody else's words. Follows come
+without dates, as everywhere: they would tell who came by whom."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ _QUERIES = {
     "sessions": (
         "select id, label, created_at, used_at, revoked_at from session where account = :me order by created_at"
     ),
-    "following": "select followee as account, at from follow where follower = :me order by at",
-    "followers": "select follower as account, at from follow where followee = :me order by at",
-    "follow_requests_sent": "select followee as account, at from follow_request where follower = :me order by at",
-    "follow_requests": "select follower as account, at from follow_request where followee = :me order by at",
+    "following": "select followee as account from follow where follower = :me order by followee",
+    "followers": "select follower as account from follow where followee = :me order by follower",
+    "follow_requests_sent": "select followee as account from follow_request where follower = :me order by followee",
+    "follow_requests": "select follower as account from follow_request where followee = :me order by follower",
     "blocks": "select blocked as account, at from block where blocker = :me order by at",
     "mutes": "select muted as account, at from mute where muter = :me order by at",
     "invites": (
