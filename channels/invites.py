@@ -40,6 +40,7 @@ from storage import attempts, invites
 from storage.accounts import account_by_id
 from storage.database import Tx
 from storage.invites import InviteRow
+from storage.relations import apart
 from storage.rooms import member, room_by_id
 from storage.rows import AccountRow
 
@@ -147,6 +148,8 @@ async def redeem(desk: Desk, actor: Actor, request: g.InviteKey) -> g.Redeemed:
         row = find(tx, request, lock=True)
         issuer = account_by_id(tx, row.issuer if row else "")
         state = state_of(tx, row, issuer)
+        if row is not None and apart(tx, actor.account, row.issuer):
+            state = InviteState.REVOKED
         if row is None or issuer is None or state is not InviteState.LIVE or row.issuer == actor.account:
             raise refusal(request, state)
         if row.room is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from storage.database import Tx, first
-from storage.sets import one_of, table_of, values_of
+from storage.sets import table_of
 
 
 class Between(NamedTuple):
@@ -37,6 +37,12 @@ def between(tx: Tx, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], B
         **params,
     )
     return {(row[0], row[1]): Between(row[2], bool(row[3]), bool(row[4]), row[5]) for row in rows}
+
+
+def apart(tx: Tx, a: str, b: str) -> bool:
+    """True if either blocks the other."""
+    how = between(tx, [(a, b)]).get((a, b), UNKNOWN)
+    return how.blocks or how.blocked
 
 
 def blocks_among(tx: Tx, me: str, others: Iterable[str]) -> tuple[set[str], set[str]]:
@@ -197,9 +203,3 @@ def part(tx: Tx, a: str, b: str) -> None:
             a=a,
             b=b,
         )
-
-
-def states_of(tx: Tx, accounts: Sequence[str]) -> dict[str, str]:
-    """Accounts → their states."""
-    rows = tx.rows(f"select id, state from account where {one_of(tx, 'id')}", ids=values_of(tx, accounts))
-    return {row[0]: row[1] for row in rows}

@@ -15,6 +15,7 @@ from tests.e2e.test_first_conversation import House, house
 __all__ = ["house"]
 
 SOON_S = 1.0
+SWEPT_S = 5.0
 
 
 async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> None:
@@ -56,11 +57,11 @@ async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> No
 async def test_a_suspension_closes_sockets_everywhere(house: House) -> None:
     aki, ken = house.account("aki"), house.account("ken")
     async with Client(house.one.ws_url, aki["token"]) as a, Client(house.two.ws_url, ken["token"]) as k:
-        begun = asyncio.get_running_loop().time()
         done = await asyncio.to_thread(house.one.run_cli, "account", "suspend", "ken", "--reason", "spam")
         assert done["state"] == "suspended"
-        assert await k.ended() == 4403
-        assert asyncio.get_running_loop().time() - begun < 10
+        # Without Redis the server's sweep finds it.
+        async with asyncio.timeout(SWEPT_S if house.one is house.two else SOON_S):
+            assert await k.ended() == 4403
         with pytest.raises(ServerRefusal) as refused:
             await a.call("account.get", handle="ken")
         assert refused.value.code == "not_found"

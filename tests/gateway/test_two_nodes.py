@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from channels.oversight import suspend
+from gateway.offline import with_desk
 from loadtest.client import Client
 from tests.support.nodes import RunningNode, Start
 from tests.support.valkey import Shared, ValkeyServer
@@ -45,6 +47,25 @@ async def test_friends_on_two_nodes_hear_the_same_in_the_same_order(pair: Pair) 
         ]
         assert heard[0] == heard[1]
         assert one.node.keeper.generation != two.node.keeper.generation
+
+
+async def test_what_the_command_line_does_is_carried_to_nodes_that_do_not_sweep(
+    start_pair: StartPair, valkey: Shared
+) -> None:
+    one, _ = await start_pair(valkey.url, valkey.prefix, sweep_s=3600.0)
+    ken = await one.account("ken")
+    async with one.client(ken) as client:
+        act = with_desk_suspend(one)
+        await asyncio.to_thread(act)
+        async with asyncio.timeout(1.0):
+            assert await client.ended() == 4403
+
+
+def with_desk_suspend(node: RunningNode) -> Callable[[], str]:
+    """`account suspend`, as the command line does it beside the node."""
+    return lambda: with_desk(
+        node.node.settings, lambda desk: desk.db.write(lambda tx: suspend(tx, "cli", "ken", "spam"))
+    )
 
 
 async def test_who_leaves_on_one_node_hears_nothing_more_on_the_other(pair: Pair) -> None:
