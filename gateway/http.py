@@ -64,6 +64,7 @@ def routes() -> list[BaseRoute]:
         Route("/asyncapi.json", _asyncapi),
         Route("/docs", _page("docs.html")),
         Route("/", _page("index.html")),
+        Route("/i", _page("invite.html")),
         Mount("/web", _Files(directory=WEB)),
     ]
 

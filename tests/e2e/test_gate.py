@@ -1,0 +1,170 @@
+"""The gate, end to end with real processes on both back ends: a newcomer by link, a leaked link, a signed-out device;
+afterwards nothing stored or logged opens a door (J1, J2, FAULTS S4, S8, S21)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+
+from loadtest.client import Client
+from realtime.closes import Close
+from tests.e2e.test_mail import code_in
+from tests.support.http import Reply, post
+from tests.support.server import ServerProcess
+from tests.support.smtp import SmtpServer
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import until
+
+LIMITS = {"TSUDOI_GUEST_RATE_FACTOR": "1000"}
+
+
+@dataclass(slots=True)
+class Gates:
+    """Two gateways of one installation (embedded: the same one twice), and what may be found nowhere afterwards."""
+
+    one: ServerProcess
+    two: ServerProcess
+    database_url: str
+    redis: ValkeyServer | None
+    smtp: SmtpServer
+    secrets: list[str] = field(default_factory=list)
+
+    def account(self, handle: str) -> Any:
+        """A member, made by the operator."""
+        made = self.one.run_cli("account", "create", handle)
+        self.secrets.append(made["token"])
+        return made
+
+    async def guest(self, op: str, **fields: Any) -> Reply:
+        """An operation of somebody without a session, at the second gateway."""
+        return await post(self.two.url, op, body=orjson.dumps(fields))
+
+    async def code(self) -> str:
+        """The code in the newest mail."""
+        found = code_in(self.smtp.mails[-1].text)
+        self.secrets.append(found)
+        return found
+
+    def everything(self) -> list[tuple[str, bytes]]:
+        """All bytes that the installation keeps or has said."""
+        found = [(f"log of {server.pid}", server.log_text().encode()) for server in (self.one, self.two)]
+        found += [(str(path), path.read_bytes()) for path in self.one.data.rglob("*") if path.is_file()]
+        if self.database_url:
+            with psycopg.connect(self.database_url) as admin:
+                tables = [
+                    row[0]
+                    for row in admin.execute("select tablename from pg_tables where schemaname = 'public'")
+                ]
+                found += [
+                    (name, repr(admin.execute(f"select * from {name}").fetchall()).encode())
+                    for name in tables
+                ]
+        if self.redis is not None:
+            for key in self.redis.command("KEYS", "*"):
+                found.append((str(key), self.redis.command("DUMP", key) or b""))
+        return found
+
+
+@pytest.fixture(params=["embedded", "two gateways"])
+def gates(request: pytest.FixtureRequest, smtp: SmtpServer) -> Iterator[Gates]:
+    mail = {"TSUDOI_SMTP_URL": smtp.url, "TSUDOI_MAIL_FROM": "hello@tsudoi.example"}
+    env = {**LIMITS, **mail, "TSUDOI_PUBLIC_URL": "https://tsudoi.example", "TSUDOI_LOG_LEVEL": "debug"}
+    with contextlib.ExitStack() as stack:
+        if request.param == "embedded":
+            server = stack.enter_context(ServerProcess(env))
+            yield Gates(server, server, "", None, smtp)
+            return
+        valkey: ValkeyServer = request.getfixturevalue("own_valkey")
+        url = request.getfixturevalue("postgres_url")
+        env |= {"DATABASE_URL": url, "REDIS_URL": valkey.url}
+        pair = [stack.enter_context(ServerProcess(env)) for _ in range(2)]
+        yield Gates(pair[0], pair[1], url, valkey, smtp)
+
+
+async def sign_up(gates: Gates, token: str, handle: str) -> Any:
+    """A whole sign-up by link; what its last step answered."""
+    begun = (await gates.guest("account.begin", token=token)).ok
+    attempt, sent = begun["attempt"], len(gates.smtp.mails)
+    address = f"{handle}@example.org"
+    await gates.guest("account.address", attempt=attempt, address=address, adult=True, terms="1")
+    await until(lambda: len(gates.smtp.mails) > sent)
+    verified = await gates.guest("account.verify", attempt=attempt, code=await gates.code())
+    assert verified.ok["step"] == "profile"
+    entered = (await gates.guest("account.create", attempt=attempt, handle=handle, name=handle)).ok
+    gates.secrets += [attempt, entered["token"]]
+    return entered
+
+
+async def test_a_newcomer_a_leaked_link_and_nothing_left_behind(gates: Gates) -> None:
+    aki = await asyncio.to_thread(gates.account, "aki")
+    async with Client(gates.one.ws_url, aki["token"]) as a:
+        made = await a.call("invite.create", nonce="1")
+        assert made["link"].startswith("https://tsudoi.example/i#")
+        leaked, code = made["link"].partition("#")[2], made["code"]
+        again = await a.call("invite.reissue", invite=made["id"], nonce="2")
+        token = again["link"].partition("#")[2]
+        gates.secrets += [
+            leaked,
+            token,
+            *(c for key in (code, again["code"]) for c in (key, key.replace("-", ""))),
+        ]
+        old = await gates.guest("invite.get", token=leaked)
+        assert (old.code, old.error["details"]["reason"]) == ("invite_invalid", "revoked")
+        assert (await gates.guest("invite.get", token=token)).ok["issuer"]["handle"] == "aki"
+        entered = await sign_up(gates, token, "mio")
+        await a.until(lambda: bool(a.heard("invite.redeemed")), 1.5)
+        async with Client(gates.two.ws_url, entered["token"]) as m:
+            ticket = (await post(gates.two.url, "session.ticket", entered["token"])).ok["ticket"]
+            gates.secrets.append(ticket)
+            room = await a.call("room.open", account=entered["account"]["id"])
+            assert room["state"] == "open"
+            await a.say(room["id"], "ようこそ")
+            await m.until(lambda: m.texts(room["id"]) == ["ようこそ"])
+            # The phone is lost: everything of mio's ends, wherever it is connected.
+            assert (await post(gates.one.url, "session.revoke_all", entered["token"])).ok["ended"] == 1
+            assert await m.ended() == Close.SESSION_INVALID
+        assert (await gates.guest("session.create", attempt="x", code="000000")).code == "not_found"
+    kept = gates.everything()
+    assert len(kept) > 3
+    for name, data in kept:
+        for secret in gates.secrets:
+            # Six digits alone stand in many a number; a stored code would stand in quotes.
+            forms = [f"'{secret}'", f'"{secret}"'] if secret.isdigit() else [secret]
+            assert not any(form.encode() in data for form in forms), f"{secret} stands in {name}"
+
+
+async def test_the_landing_page_counts_and_tells_nothing(gates: Gates) -> None:
+    """Three link-previewers fetch the page before a person taps: nothing is used up, nothing is told (J16)."""
+    aki = await asyncio.to_thread(gates.account, "aki")
+    async with Client(gates.one.ws_url, aki["token"]) as a:
+        made = await a.call("invite.create", nonce="1")
+        pages = set()
+        for agent in ("Twitterbot/1.0", "facebookexternalhit/1.1", "Slackbot-LinkExpanding 1.0"):
+            done = await asyncio.to_thread(
+                subprocess.run,
+                ["python3", "-c", FETCH, f"{gates.two.url}/i", agent],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            pages.add(done.stdout)
+        assert len(pages) == 1
+        assert "aki" not in pages.pop()
+        assert (await a.call("invite.list"))["invites"][0]["state"] == "live"
+        entered = await sign_up(gates, made["link"].partition("#")[2], "mio")
+        assert entered["account"]["handle"] == "mio"
+
+
+FETCH = """
+import sys, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"User-Agent": sys.argv[2]})
+print(urllib.request.urlopen(request, timeout=10).read().decode())
+"""
