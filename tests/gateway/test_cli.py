@@ -174,7 +174,7 @@ def checks(told: str) -> dict[str, tuple[bool, str]]:
 
 
 def test_the_doctor_finds_nothing_wrong(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda _: (65_536, 65_536))
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1_024, 65_536))
     assert "no database yet" in shell("doctor")
     shell("migrate")
     report = checks(shell("doctor", "--json"))
@@ -213,7 +213,7 @@ def test_the_doctor_tells_what_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda _: (1_024, 4_096))
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1_024, 2_048))
     (tmp_path / "file").touch()
     own_postgres.kill()
     own_valkey.kill()
@@ -228,7 +228,7 @@ def test_the_doctor_tells_what_is_wrong(
     assert json.loads(done.stdout)["ok"] is False
     report = checks(done.stdout)
     for what, hint in {
-        "open files": "ulimit -n",
+        "open files": "ulimit -Hn",
         "data directory": "TSUDOI_DATA",
         "PostgreSQL": "DATABASE_URL",
         "courier": "REDIS_URL",
@@ -248,7 +248,7 @@ def test_the_doctor_reads_the_real_limit(shell: Shell) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "BAD open files: limit 1024 of 1024; raise it (ulimit -n)" in done.stdout
+    assert "BAD open files: the server takes up to 1024; raise it (ulimit -Hn)" in done.stdout
     assert done.stderr == ""
 
 
