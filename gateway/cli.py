@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway import own_packages
+from gateway import cli_invite, own_packages
 
 # Nothing else of ours is imported before `main` has looked whether it is ours.
 if TYPE_CHECKING:
@@ -200,6 +200,9 @@ def account_follow(follower: str, followee: str, mutual: bool, as_json: bool) ->
         f"@{follower} and @{followee} follow each other." if mutual else f"@{follower} follows @{followee}."
     )
     say(as_json, {"follower": follower, "followee": followee, "mutual": mutual}, text)
+
+
+cli_invite.register(cli)
 
 
 def read_settings(**given: Any) -> Settings:

@@ -359,3 +359,23 @@ def test_help_is_quick_because_little_is_imported() -> None:
         [sys.executable, "-P", "-c", code], env=environment({}), capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+# invite
+
+
+def test_an_operator_issues_an_invite_with_a_sheet_to_print(shell: Shell, tmp_path: Path) -> None:
+    shell("account", "create", "mio")
+    env = {"TSUDOI_PUBLIC_URL": "https://tsudoi.example"}
+    sheet = tmp_path / "sheet.svg"
+    done = shell.result("invite", "mio", "--print", str(sheet), "--json", env=env)
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert made["link"].startswith("https://tsudoi.example/i#")
+    assert sheet.read_text(encoding="utf-8").startswith("<svg")
+    many = shell.result("invite", "mio", "--uses", "30", env=env)
+    assert many.exit_code == 1
+    assert many.stdout == ""
+    assert "\n" not in many.stderr.strip()
+    assert shell.result("invite", "mio").exit_code == 1
+    assert shell.result("invite", "nobody", env=env).exit_code == 1
