@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway import cli_operator, own_packages
+from gateway import cli_invite, cli_operator, own_packages
 
 # Nothing else of ours is imported before `main` has looked whether it is ours.
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def account_follow(follower: str, followee: str, mutual: bool, as_json: bool) ->
     say(as_json, {"follower": follower, "followee": followee, "mutual": mutual}, text)
 
 
+cli_invite.register(cli)
 cli_operator.register(cli, account)
 
 

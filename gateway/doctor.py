@@ -52,9 +52,9 @@ def _packages() -> Check:
 
 
 def _files() -> Check:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    advice = "" if soft >= FILES_WANTED else "; raise it (ulimit -n), each connection needs one"
-    return _check("open files", soft >= FILES_WANTED, f"limit {soft} of {hard}{advice}")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    advice = "" if hard >= FILES_WANTED else "; raise it (ulimit -Hn), each connection needs one"
+    return _check("open files", hard >= FILES_WANTED, f"the server takes up to {hard}{advice}")
 
 
 def _data(settings: Settings) -> Check:

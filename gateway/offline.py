@@ -11,11 +11,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from channels import accounts
+from channels import accounts, invites
 from channels.accounts import NewAccount
-from channels.desk import Desk
+from channels.desk import Actor, Desk
 from gateway import demo
 from gateway.app import now_ms
+from realtime.errors import Refusal
+from realtime.gate import InviteCreate, NewInvite
 from realtime.ids import IdMaker
 from realtime.parcels import Parcel
 from realtime.settings import Settings
@@ -49,6 +51,19 @@ def follow(settings: Settings, follower: str, followee: str, *, mutual: bool) ->
             await desk.db.write(lambda tx: accounts.follow(tx, followee, follower))
 
     with_desk(settings, work)
+
+
+def issue_invite(settings: Settings, handle: str, uses: int, days: int) -> NewInvite:
+    """An invite to the service in somebody's name. Errors: `not_found`, `forbidden`, `invite_quota`, `bad_request`."""
+
+    async def work(desk: Desk) -> NewInvite:
+        if not settings.public_url:
+            raise Refusal("bad_request", "Set TSUDOI_PUBLIC_URL first: a link needs an address.")
+        issuer = await desk.db.read(lambda tx: accounts.find_account(tx, handle))
+        request = InviteCreate(nonce=secrets.token_hex(8), uses=uses, days=days)
+        return await invites.create(desk, Actor(issuer.id, ""), request)
+
+    return with_desk(settings, work)
 
 
 def seed(settings: Settings) -> bool:

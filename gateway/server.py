@@ -12,6 +12,7 @@ import errno
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -31,6 +32,7 @@ log = structlog.get_logger("server")
 BACKLOG = 4_096
 PORTS_TRIED = 100
 GRACE_S = 5
+FILES_MAX = 1_048_576
 # Connections are small graphs that live long: full collections over all of them would stall the loop.
 GC_THRESHOLDS = (20_000, 50, 100)
 HURRY_S = 2.0
@@ -106,8 +108,17 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
+def _take_all_files() -> None:
+    """Each connection is an open file; the ordinary soft limit of 1,024 would be the first wall."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(settings: Settings, listener: socket.socket, owner: Owner | None = None) -> None:
     """Serve until a signal; returns after a clean shutdown. Raises `StorageUnavailable`, `MigrationError`."""
+    _take_all_files()
     uvloop.run(_serve(settings, listener, owner or Owner()))
 
 

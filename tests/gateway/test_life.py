@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -316,3 +317,18 @@ def test_nodes_that_start_at_once_migrate_once(postgres_url: str) -> None:
     applied = sorted(len(json.loads(each.stdout)["applied"]) for each in done)
     assert applied[:2] == [0, 0]
     assert applied[2] >= 1
+
+
+def test_a_server_takes_all_the_files_it_may_have(tmp_path: Path) -> None:
+    limits = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 3000))"
+    script = (
+        f"{limits}; from gateway.server import _take_all_files as take; take(); print(resource.getrlimit(7))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.stdout.strip() == "(3000, 3000)"
