@@ -27,6 +27,7 @@ export class InvitesDialog {
     const choices = [["", words.invite_to_service]];
     if (card?.kind === "group") choices.push([card.id, words.invite_to_room(this.#app.titleOf(card))]);
     byId("invite-to").replaceChildren(oneOf("invite_room", words.invite_to, choices, ""));
+    byId("invite-to").hidden = choices.length < 2;
     byId("invites").showModal();
     await this.#act(() => this.#load());
   }

@@ -63,9 +63,9 @@ export class SignUp {
     clearInterval(this.#timer);
     const { step, invite } = this.#record;
     const heading = el("h2", { tabindex: "-1" }, words[`${step}_title`]);
-    const way = el("p", { class: "quiet" }, words.step(STEPS.indexOf(step) + 1, STEPS.length));
-    const by = invite && el("p", { class: "quiet" }, words.joining_by(invite.issuer.name));
-    this.#place.replaceChildren(...[way, by, heading, ...this[`_${step}`]()].filter(Boolean));
+    const by = invite ? words.joining_by(invite.issuer.name) : "";
+    const way = el("p", { class: "quiet way" }, el("span", {}, words.step(STEPS.indexOf(step) + 1, STEPS.length)), el("span", {}, by));
+    this.#place.replaceChildren(...[way, heading, ...this[`_${step}`]()].filter(Boolean));
     heading.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
