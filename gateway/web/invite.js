@@ -7,7 +7,7 @@ import { byId, el, face, fillWords } from "./dom.js";
 import { box, form, why } from "./forms.js";
 import { ATTEMPT, DEMO, INSIDE, INVITE, OPEN, forget, keep, recall } from "./kept.js";
 import { codeEntry } from "./login.js";
-import { SignUp, beginSignUp, resumeSignUp } from "./signup.js";
+import { SignUp, beginSignUp, byAnother, resumeSignUp } from "./signup.js";
 import { words } from "./words.js";
 
 const place = byId("gate");
@@ -37,7 +37,7 @@ function link(text, href) {
 /** Into the app; the demo's link stays the demo's link. */
 function home() {
   const demo = recall(DEMO);
-  location.assign(demo ? `/#demo=${demo}` : "/");
+  location.replace(demo ? `/#demo=${demo}` : "/");
 }
 
 async function begin() {
@@ -74,7 +74,7 @@ async function goOn() {
 function signUp() {
   const inside = el("div", {});
   const key = recall(INVITE);
-  const other = key && el("button", { class: "link", type: "button", onclick: () => anew() }, words.other_invite);
+  const other = key && byAnother(key) && el("button", { class: "link", type: "button", onclick: () => anew() }, words.other_invite);
   show(inside, other && el("p", { class: "links" }, other));
   new SignUp(inside, { done, lost });
 }

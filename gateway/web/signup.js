@@ -18,7 +18,18 @@ function ask(op, request) {
 /** Begin by an invite's key. Throws CallError. */
 export async function beginSignUp(key, follow) {
   const stands = await ask("account.begin", key);
-  keep(ATTEMPT, { attempt: stands.attempt, terms: stands.terms, invite: stands.invite, step: stands.step, follow, typed: {} });
+  const { attempt, terms, invite, step } = stands;
+  keep(ATTEMPT, { attempt, terms, invite, step, follow, mark: markOf(key), typed: {} });
+}
+
+/** True if the sign-up on its way began by another invite than this one. */
+export function byAnother(key) {
+  return recall(ATTEMPT)?.mark !== markOf(key);
+}
+
+// Enough to tell two invites apart, too little to use one.
+function markOf({ token, code }) {
+  return (token ?? code).slice(-4);
 }
 
 /** True if a sign-up is on its way and the server knows it; what it says is kept. Throws CallError. */
@@ -120,7 +131,8 @@ export class SignUp {
       // Whoever agreed to older terms is shown the new ones.
       if (error.code !== "conflict" || !error.details.terms) throw error;
       this.#go("address", { terms: error.details.terms, typed: { ...this.#record.typed, terms: false } });
-      throw new Fault("terms", words.terms_changed);
+      this.#tell("terms", words.terms_changed);
+      throw error;
     }
   }
 
@@ -162,7 +174,7 @@ export class SignUp {
       this.#keep({ sent: Date.now() });
       this.#countDown(button);
     } catch (error) {
-      said.textContent = error instanceof Fault ? error.message : why(error);
+      said.textContent = why(error);
       button.disabled = false;
     }
   }
@@ -233,7 +245,11 @@ export class SignUp {
     else if (error.code === "text_too_long" || at === "$.name") fault = ["name", words.name_long];
     if (fault === null) return;
     this.#go("profile");
-    const [name, text] = fault;
+    this.#tell(...fault);
+  }
+
+  /** A fault of a step that was left for it. */
+  #tell(name, text) {
     const input = this.#place.querySelector(`#${name}`);
     this.#place.querySelector(`#${name}-fault`).textContent = text;
     input.setAttribute("aria-invalid", "true");

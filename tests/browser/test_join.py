@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
-from tests.browser.test_first_page import enter_room
+from tests.browser.test_first_page import count, enter_room
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
@@ -89,9 +91,15 @@ def test_a_newcomer_comes_by_a_link_with_a_reload_on_the_way(
     url, _ = invite(aki)
     qr = aki.locator("#invite-qr")
     assert qr.evaluate("async (qr) => { await qr.decode(); return qr.naturalWidth; }") > 0
+    aki.locator("#invite-copy").click()
+    says(aki.locator("#invites-said"), "コピーしました")
     context = visit.context(**PHONE)
     asked: list[Any] = []
-    context.on("request", asked.append)
+
+    def note(request: Any) -> None:
+        asked.append(request)
+
+    context.on("request", note)
     mio = visit.page(url, context)
     mio.locator("#open").wait_for()
     assert mio.url == f"{demo.url}/i"
@@ -113,6 +121,7 @@ def test_a_newcomer_comes_by_a_link_with_a_reload_on_the_way(
     give_address(mio, "new@example.org")
     mio.goto(url)
     code = mailed(mio)
+    assert mio.get_by_text("いまひらいた招待ではじめる").count() == 0
     assert mio.locator("#code-again").is_disabled()
     mio.locator("#code").fill("１２３")
     mio.locator("#code-form .strong").click()
@@ -123,6 +132,10 @@ def test_a_newcomer_comes_by_a_link_with_a_reload_on_the_way(
     assert not any(token_of(url) in request.url.partition("#")[0] for request in asked)
     assert not any(token_of(url) in request.headers.get("referer", "") for request in asked)
     assert token_of(url) not in demo.log_text()
+    created = next(request for request in asked if request.url.endswith("account.create"))
+    assert created.post_data_json["follow_inviter"] is True
+    assert created.post_data_json["presence_to"] == "mutuals"
+    assert created.response().json()["ok"]["token"] is None
     assert mio.evaluate("document.cookie") == ""
     kept = mio.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert "tsd_" not in kept
@@ -196,10 +209,18 @@ def test_a_dead_link_says_why(visit: Visit, link: str) -> None:
     ken = visit.page(fresh)
     ken.locator("#open").click()
     says(ken.locator("#dead"), "もう使われています")
+    # A third invite while one is on its way: one may go on, or change over.
+    third, _ = (aki.keyboard.press("Escape"), invite(aki))[1]
+    mio.goto(third)
+    mio.locator("#address-form").wait_for()
+    mio.get_by_text("いまひらいた招待ではじめる").click()
+    tap(mio)
+    mio.locator("#address-form").wait_for()
     # Revoked under way: the sign-up says so instead of going on.
-    aki.locator("#invites-list").get_by_role("button", name="取り消す").click()
-    aki.locator("#ask-do").click()
-    aki.locator("#invites-list [data-state=live]").wait_for(state="detached")
+    for left in (1, 0):
+        aki.locator("#invites-list").get_by_role("button", name="取り消す").first.click()
+        aki.locator("#ask-do").click()
+        count(aki.locator("#invites-list [data-state=live]"), left)
     mio.reload()
     says(mio.locator("#gate"), "招待が取り消されました")
 
@@ -274,7 +295,13 @@ def test_enter_belongs_to_an_open_conversion(visit: Visit, link: str) -> None:
         for kind in ("rawKeyDown", "keyUp"):
             keys.send(
                 "Input.dispatchKeyEvent",
-                {"type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": key_code, "text": "\r"},
+                {
+                    "type": kind,
+                    "key": "Enter",
+                    "code": "Enter",
+                    "windowsVirtualKeyCode": key_code,
+                    "text": "\r",
+                },
             )
 
     keys.send("Input.imeSetComposition", {"text": "ａｂｃ", "selectionStart": 3, "selectionEnd": 3})
@@ -321,3 +348,37 @@ def test_the_gate_fits_a_small_phone(visit: Visit, link: str, scheme: str) -> No
     page.keyboard.press("Escape")
     entry(page, "menu-sessions")
     fits("#sessions .listed")
+
+
+def test_new_terms_are_shown_before_one_goes_on(visit: Visit) -> None:
+    visit.forgive("401", "404", "409")
+    server = ServerProcess({"TSUDOI_SMTP_URL": "smtp://127.0.0.1:9", "TSUDOI_MAIL_FROM": "a@example.org"})
+    with server:
+        host = server.run_cli("account", "create", "host")
+        page = visit.page(f"{server.url}/i#{issued(server, host['token'])}")
+        tap(page)
+        page.locator("#address").fill("new@example.org")
+        page.locator("#adult").check()
+        page.locator("#terms").check()
+        changed = {"code": "conflict", "message": "", "retry_ms": None, "details": {"terms": "2"}}
+        page.route(
+            "**/account.address", lambda route: route.fulfill(status=409, json={"error": changed}), times=1
+        )
+        page.locator("#address-form .strong").click()
+        says(page.locator("#terms-fault"), "新しくなりました")
+        says(page.locator("#address-form"), "第2版")
+        assert not page.locator("#terms").is_checked()
+        assert page.locator("#adult").is_checked()
+        assert page.locator("#address").input_value() == "new@example.org"
+        visit.leave()
+
+
+def issued(server: ServerProcess, token: str) -> str:
+    """The token of an invite made by HTTP."""
+    request = urllib.request.Request(
+        f"{server.url}/api/v1/invite.create",
+        b'{"nonce": "1"}',
+        {"authorization": f"Bearer {token}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return token_of(json.load(answer)["ok"]["link"])
