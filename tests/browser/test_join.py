@@ -135,7 +135,10 @@ def test_a_newcomer_comes_by_a_link_with_a_reload_on_the_way(
     created = next(request for request in asked if request.url.endswith("account.create"))
     assert created.post_data_json["follow_inviter"] is True
     assert created.post_data_json["presence_to"] == "mutuals"
-    assert created.response().json()["ok"]["token"] is None
+    assert created.post_data_json["cookie"] is True
+    assert [(cookie["name"], cookie["httpOnly"]) for cookie in context.cookies()] == [
+        ("tsudoi_session", True)
+    ]
     assert mio.evaluate("document.cookie") == ""
     kept = mio.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert "tsd_" not in kept
