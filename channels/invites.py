@@ -99,7 +99,7 @@ async def revoke(desk: Desk, actor: Actor, request: g.InviteRef) -> Done:
 
 
 async def reissue(desk: Desk, actor: Actor, request: g.InviteReissue) -> g.NewInvite:
-    """The old dies and the new lives in one transaction. Errors: `not_found`, `forbidden`, `conflict`."""
+    """The old dies and the new lives in one transaction. Errors: `not_found`, `forbidden`, `invite_quota`, `conflict`."""
 
     def work(tx: Tx) -> g.NewInvite:
         old = _own(tx, actor, request.invite)
@@ -110,6 +110,9 @@ async def reissue(desk: Desk, actor: Actor, request: g.InviteReissue) -> g.NewIn
         if issuer.invites_barred:
             raise Refusal("forbidden", "You may not invite at present.")
         days_ms = old.expires_at - old.created_at
+        if old.state not in (InviteState.LIVE, InviteState.PAUSED) or old.expires_at <= tx.now_ms():
+            # What is dead gives no place free, so its successor counts like any other new invite.
+            _issuer(tx, desk, actor, uses=old.uses_max - old.uses, days=days_ms // DAY_MS)
         row = old._replace(
             id=tx.new_id(), uses_max=old.uses_max - old.uses, uses=0, state=InviteState.LIVE,
             created_at=tx.now_ms(), expires_at=tx.now_ms() + days_ms, ended_at=None, replaced_by=None,

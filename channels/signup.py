@@ -57,7 +57,7 @@ async def begin(desk: Desk, visitor: Visitor, request: g.InviteKey) -> g.Attempt
         attempt, secret = _new(tx, desk, "signup")
         attempts.put_attempt(tx, attempt._replace(invite=row.id))
         shown = invites.preview(tx, row, issuer)
-        return g.Attempt(attempt=secret, step="address", expires_at=attempt.expires_at, invite=shown)
+        return _stands(desk, attempt, secret, shown)
 
     return await desk.db.write(unit)
 
@@ -69,7 +69,7 @@ async def resume(desk: Desk, visitor: Visitor, request: g.AttemptRef) -> g.Attem
         attempt = _living(tx, request.attempt, "signup")
         row, issuer, _ = _invite_of(tx, attempt)
         shown = invites.preview(tx, row, issuer) if row and issuer else None
-        return _stands(attempt, request.attempt, shown)
+        return _stands(desk, attempt, request.attempt, shown)
 
     return await desk.db.write(unit)
 
@@ -93,7 +93,7 @@ async def give_address(desk: Desk, visitor: Visitor, request: g.AccountAddress) 
             verified_at=None,
         )
         attempt = _send_code(tx, desk, attempt, letter="code" if owner is None else "known")
-        return _stands(attempt, request.attempt, None)
+        return _stands(desk, attempt, request.attempt, None)
 
     stands = await desk.db.write(unit)
     desk.letters_wait()
@@ -111,7 +111,7 @@ async def verify(desk: Desk, visitor: Visitor, request: g.AccountVerify) -> g.At
         else:
             attempt = attempt._replace(code_tries=attempt.code_tries + 1)
         attempts.put_attempt(tx, attempt)
-        return _stands(attempt, request.attempt, None) if right else None
+        return _stands(desk, attempt, request.attempt, None) if right else None
 
     # A wrong code is counted, so its transaction commits before the refusal.
     found = await desk.db.write(unit)
@@ -177,7 +177,7 @@ async def begin_login(desk: Desk, visitor: Visitor, request: g.SessionBegin) -> 
         attempt, secret = _new(tx, desk, "login")
         attempt = attempt._replace(address=address, written=request.address.strip(), account=owner)
         attempt = _send_code(tx, desk, attempt, letter="code" if owner else "nothing")
-        return g.Attempt(attempt=secret, step="code", expires_at=attempt.expires_at)
+        return _stands(desk, attempt._replace(written=None), secret, None)
 
     begun = await desk.db.write(unit)
     desk.letters_wait()
@@ -244,10 +244,15 @@ def _living(tx: Tx, secret: str, purpose: str) -> AttemptRow:
     return attempt
 
 
-def _stands(attempt: AttemptRow, secret: str, shown: g.InvitePreview | None) -> g.Attempt:
+def _stands(desk: Desk, attempt: AttemptRow, secret: str, shown: g.InvitePreview | None) -> g.Attempt:
     step = "profile" if attempt.verified_at else "code" if attempt.code_hash else "address"
     return g.Attempt(
-        attempt=secret, step=step, expires_at=attempt.expires_at, invite=shown, address=attempt.written
+        attempt=secret,
+        step=step,
+        expires_at=attempt.expires_at,
+        terms=desk.settings.terms,
+        invite=shown,
+        address=attempt.written,
     )
 
 

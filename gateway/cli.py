@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,6 +90,8 @@ def demo() -> None:
     guarded(lambda: make_directory(settings.data))
     listener = guarded(lambda: server.bind(settings))
     address = server.address_of(settings, listener)
+    # Links and QR codes of invites lead to where the demo was opened.
+    settings = replace(settings, public_url=settings.public_url or address)
     click.echo(f"Starting Tsudoi on {address} …", err=True)
     owner = server.Owner(lambda node: _say_demo(node, address))
     guarded(lambda: server.run(settings, listener, owner))

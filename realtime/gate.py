@@ -119,11 +119,13 @@ class AttemptRef(Request, frozen=True, kw_only=True):
 
 
 class Attempt(Shape, frozen=True, kw_only=True):
-    """Where a sign-up or log-in stands. `step`: address, code or profile; `attempt` is the secret to go on with."""
+    """Where a sign-up or log-in stands. `step`: address, code or profile; `attempt` is the secret to go on with;
+    `terms` is the version of the terms that a newcomer is to agree to."""
 
     attempt: str
     step: str
     expires_at: int
+    terms: str
     invite: InvitePreview | None = None
     address: str | None = None
 

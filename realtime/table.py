@@ -171,7 +171,7 @@ _TABLE = (
         g.InviteReissue,
         g.NewInvite,
         "End an invite and issue another in its place.",
-        ("not_found", "forbidden", "conflict"),
+        ("not_found", "forbidden", "invite_quota", "conflict"),
         cost=5,
         durable=True,
     ),

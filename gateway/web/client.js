@@ -210,7 +210,8 @@ export class Client {
     this.#quiet();
     const reason = verdict(code);
     // A ticket that came too late is refused like a session that ended; a fresh ticket tells them apart.
-    if (reason === "again" || (reason === "signed_out" && this.#rejected++ === 0)) this.#again(0);
+    if (reason === "again") this.#again(0);
+    else if (reason === "signed_out" && this.#rejected++ === 0) this.#askAgain();
     else this.#end("refused", reason);
   }
 
@@ -238,6 +239,13 @@ export class Client {
     this.#tries++;
     this.#enter("waiting");
     this.#schedule(Math.max(leastMs, this.#means.random() * most));
+  }
+
+  // Soon: whoever was signed out should not look at a dead page.
+  #askAgain() {
+    this.#tries++;
+    this.#enter("waiting");
+    this.#schedule(this.#means.random() * BACKOFF_MS);
   }
 
   #schedule(delayMs) {

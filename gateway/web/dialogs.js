@@ -1,6 +1,7 @@
 // What opens above the page: questions, new talks, the people of a room. Native dialogs, closed by Esc.
 
 import { byId, el, face } from "./dom.js";
+import { guardEnter } from "./forms.js";
 import { words, wordsOf } from "./words.js";
 
 /** A question with one way to do it and one to leave it. Resolves with true or false. */
@@ -80,6 +81,7 @@ export class Dialogs {
 
   #form(id, fault, act) {
     const form = byId(id);
+    guardEnter(form);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const button = form.querySelector("[type=submit]");
@@ -124,6 +126,7 @@ export class Dialogs {
   }
 }
 
-function fresh() {
+/** A new nonce. */
+export function fresh() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
 }

@@ -1,8 +1,10 @@
-// The way in. In the demo: choose one of its people with the key of the printed link. Else: a sentence that says why
-// nothing can be done here yet.
+// The way in: log in by mail, type an invite's code; in the demo, also choose one of its people with the key of the
+// printed link.
 
 import { post } from "./client.js";
 import { byId, el, face } from "./dom.js";
+import { DEMO, keep } from "./kept.js";
+import { Ways } from "./login.js";
 import { words } from "./words.js";
 
 /** The key of the printed link; it stays in the fragment, which browsers never send. */
@@ -10,44 +12,54 @@ export function demoKey() {
   return new URLSearchParams(location.hash.slice(1)).get("demo") ?? "";
 }
 
-/** Show the door. Resolves once this browser holds somebody's session. */
-export async function knock() {
-  const key = demoKey();
-  say(words.loading);
-  let people = [];
-  try {
-    ({ people } = await post("/demo/people", { key }));
-  } catch (error) {
-    return closed(error, key);
-  }
-  say(words.door_choose, words.door_choose_hint);
+// The demo listens on loopback only, so nobody else is asked for it.
+function mayBeDemo() {
+  return demoKey() !== "" || ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+}
+
+/** Show the door, with a sentence on why one stands before it. Resolves once this browser holds somebody's session. */
+export function knock(told = "") {
   return new Promise((resolve) => {
-    const rows = people.map((card) =>
-      el(
-        "li",
-        {},
-        el("button", { type: "button", class: "person", data: { handle: card.handle }, onclick: () => enter(key, card, resolve) }, face(card.id, card.name), el("span", {}, card.name, el("small", {}, ` @${card.handle}`))),
-      ),
-    );
-    byId("door-people").replaceChildren(...rows);
+    say(words.loading);
+    if (mayBeDemo()) people(told, resolve);
+    else ways(told || words.door_welcome, "", resolve);
   });
 }
 
-async function enter(key, card, resolve) {
-  try {
-    await post("/demo/session", { key, handle: card.handle });
-    resolve();
-  } catch {
-    say(words.door_offline, "", () => enter(key, card, resolve));
-  }
+function ways(text, hint, resolve) {
+  say(text, hint);
+  byId("door-ways").hidden = false;
+  new Ways(byId("door-forms"), resolve);
 }
 
-// Stays pending for good where there is no way in; a new link in the address bar begins anew.
-function closed({ code }, key) {
-  if (code === "not_found") say(words.door_closed);
-  else if (code === "forbidden") say(key ? words.door_wrong_key : words.door_no_key);
-  else return new Promise((resolve) => say(words.door_offline, "", () => resolve(knock())));
-  return new Promise(() => {});
+async function people(told, resolve) {
+  const key = demoKey();
+  let cards = [];
+  try {
+    ({ people: cards } = await post("/demo/people", { key }));
+  } catch (error) {
+    if (error.code === "not_found") ways(told || words.door_welcome, "", resolve);
+    else if (error.code === "forbidden") ways(key ? words.door_wrong_key : words.door_no_key, "", resolve);
+    else say(words.door_offline, "", () => people(told, resolve));
+    return;
+  }
+  keep(DEMO, key);
+  ways(told || words.door_choose, words.door_choose_hint, resolve);
+  byId("door-ways").open = false;
+  byId("door-people").replaceChildren(...cards.map((card) => person(key, card, resolve)));
+}
+
+function person(key, card, resolve) {
+  const enter = async () => {
+    try {
+      await post("/demo/session", { key, handle: card.handle });
+      resolve();
+    } catch {
+      say(words.door_offline, "", enter);
+    }
+  };
+  const name = el("span", {}, card.name, el("small", {}, ` @${card.handle}`));
+  return el("li", {}, el("button", { type: "button", class: "person", data: { handle: card.handle }, onclick: enter }, face(card.id, card.name), name));
 }
 
 /** One sentence at the door, perhaps with a way to try again. */
@@ -55,6 +67,8 @@ export function say(text, hint = "", again = null) {
   byId("door-text").textContent = text;
   byId("door-hint").textContent = hint;
   byId("door-people").replaceChildren();
+  byId("door-ways").hidden = true;
+  byId("door-ways").open = true;
   const button = byId("door-again");
   button.hidden = again === null;
   button.onclick = again;

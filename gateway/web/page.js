@@ -1,9 +1,11 @@
 // The page: puts its parts together and moves between the door, the rooms and a talk.
 
-import { Client } from "./client.js";
+import { Client, post } from "./client.js";
 import { Dialogs } from "./dialogs.js";
 import { demoKey, knock, say } from "./door.js";
 import { byId, fillWords } from "./dom.js";
+import { INSIDE, OPEN, forget, recall } from "./kept.js";
+import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { RoomList } from "./roomlist.js";
@@ -12,8 +14,6 @@ import { TalkView } from "./talkview.js";
 import { words, wordsOf } from "./words.js";
 
 const NOTICE_MS = 5_000;
-// Scripts cannot see the cookie, so the page notes that it was given one.
-const INSIDE = "tsudoi.inside";
 
 /** Lines that are not acknowledged survive a reload of this tab, apart for each person. */
 function tabStore(people) {
@@ -39,6 +39,7 @@ class Page {
     this.talk = new TalkView(this);
     this.list = new RoomList(this);
     this.dialogs = new Dialogs(this);
+    this.menu = new Menu(this);
     this.client.on("state", (state) => this.#state(state));
     this.client.on("live", (live) => this.#live(live));
     this.client.on("event", (frame) => this.#event(frame));
@@ -82,9 +83,9 @@ class Page {
     this.client.start();
   }
 
-  async #enter() {
+  async #enter(told = "") {
     this.#screen("door");
-    await knock();
+    await knock(told);
     say(words.loading);
     localStorage.setItem(INSIDE, "yes");
     this.client.start();
@@ -97,7 +98,26 @@ class Page {
     this.#enter();
   }
 
+  /** End this session, here and in every tab that shares it. */
+  async logOut() {
+    this.client.stop();
+    try {
+      await post("/api/v1/session.delete", {});
+    } catch (error) {
+      // A session that is over already is what was asked for.
+      if (error.code !== "unauthenticated") {
+        this.notice(words.log_out_failed);
+        this.client.start();
+        return;
+      }
+    }
+    localStorage.removeItem(INSIDE);
+    this.#forget();
+    this.#enter(words.door_left);
+  }
+
   #forget() {
+    this.menu.close();
     this.people.clear();
     this.rooms.clear();
     this.outbox.lines = [];
@@ -121,9 +141,11 @@ class Page {
     if (!this.people.me && state === "waiting") say(words.door_waiting);
     if (state !== "refused") return;
     if (reason === "signed_out") {
+      // A browser that was never inside is not told that something ended.
+      const told = localStorage.getItem(INSIDE) || this.people.me ? words.refused_signed_out : "";
       localStorage.removeItem(INSIDE);
       this.#forget();
-      this.#enter();
+      this.#enter(told);
       return;
     }
     if (!this.people.me) say(words[`refused_${reason}`], "", () => location.reload());
@@ -150,13 +172,22 @@ class Page {
     }
     const missed = this.room && stale.has(`room:${this.room}`);
     await this.rooms.load();
+    this.#arrived();
     if (missed) await this.talk.reload();
     this.talk.woken();
+  }
+
+  /** The room that an invite led to. */
+  #arrived() {
+    const room = recall(OPEN);
+    forget(OPEN);
+    if (room && this.rooms.get(room)) this.go(room);
   }
 
   // What happens
 
   #event(frame) {
+    this.menu.apply(frame);
     if (frame.ch === `room:${this.room}`) this.talk.apply(frame);
     this.rooms.apply(frame);
     if (frame.ev === "room.updated") this.talk.head();
@@ -198,10 +229,10 @@ class Page {
   }
 
   /** A short word on what went wrong. */
-  notice(text) {
+  notice(text, ms = NOTICE_MS) {
     byId("notice").textContent = text;
     clearTimeout(this.#noticeTimer);
-    this.#noticeTimer = setTimeout(() => (byId("notice").textContent = ""), NOTICE_MS);
+    this.#noticeTimer = setTimeout(() => (byId("notice").textContent = ""), ms);
   }
 
   // Where one is

@@ -372,9 +372,11 @@ def test_without_key_the_page_says_what_to_open(visit: Visit, demo: ServerProces
     page.locator(".person").first.wait_for()
 
 
-def test_without_a_demo_the_page_says_that_sign_up_is_closed(visit: Visit) -> None:
+def test_without_a_demo_the_door_offers_log_in_and_codes(visit: Visit) -> None:
     visit.forgive("401", "404")
     with ServerProcess({}) as server:
         page = visit.page(server.url)
-        page.locator("#door-text", has_text="会員登録はまだ始まっていません").wait_for()
+        page.locator("#login-form").wait_for()
+        page.locator("#invite-form").wait_for()
+        assert "招待制" in page.locator("#door-text").text_content()
         visit.leave()

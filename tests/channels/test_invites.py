@@ -118,6 +118,20 @@ async def test_a_revoked_and_a_reissued_invite_are_dead_at_once(world: World) ->
         assert refused_act.value.code == "not_found"
 
 
+async def test_reissuing_what_is_dead_goes_by_the_quota(world: World) -> None:
+    (aki,) = await world.people("aki")
+    dead = await issued(world, aki)
+    await invites.revoke(world.desk, aki, g.InviteRef(invite=dead.id))
+    for number in range(10):
+        last = await invites.reissue(world.desk, aki, g.InviteReissue(invite=dead.id, nonce=f"r{number}"))
+    with pytest.raises(Refusal) as refused:
+        await invites.reissue(world.desk, aki, g.InviteReissue(invite=dead.id, nonce="one more"))
+    assert refused.value.code == "invite_quota"
+    # A living one gives its own place to its successor.
+    await invites.reissue(world.desk, aki, g.InviteReissue(invite=last.id, nonce="in its place"))
+    assert (await invites.list_invites(world.desk, aki, Empty())).left == 0
+
+
 async def test_an_invite_dies_with_its_issuers_standing(world: World) -> None:
     aki, haru = await world.people("aki", "haru")
     one, two = await issued(world, aki), await issued(world, haru)

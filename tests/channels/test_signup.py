@@ -58,6 +58,7 @@ async def test_a_newcomer_comes_in_follows_and_the_inviter_is_told(world: World)
     token = await invited(world, aki)
     begun = await signup.begin(world.desk, HERE, g.InviteKey(token=token))
     assert (begun.step, begun.invite.issuer.handle if begun.invite else "") == ("address", "aki")
+    assert begun.terms == "1"
     request = g.AccountAddress(attempt=begun.attempt, address=" Mio@Example.com ", adult=True, terms="1")
     assert (await signup.give_address(world.desk, HERE, request)).step == "code"
     (letter,) = await letters(world)
@@ -66,7 +67,7 @@ async def test_a_newcomer_comes_in_follows_and_the_inviter_is_told(world: World)
     verified = await signup.verify(world.desk, HERE, g.AccountVerify(attempt=begun.attempt, code=full_width))
     assert verified.step == "profile"
     resumed = await signup.resume(world.desk, HERE, g.AttemptRef(attempt=begun.attempt))
-    assert (resumed.step, resumed.address) == ("profile", "Mio@Example.com")
+    assert (resumed.step, resumed.address, resumed.terms) == ("profile", "Mio@Example.com", "1")
     entered = await signup.create(
         world.desk, HERE, g.AccountCreate(attempt=begun.attempt, handle="Mio_3", name="みお", label="電話")
     )

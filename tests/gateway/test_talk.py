@@ -30,8 +30,7 @@ async def test_friends_talk_in_a_group(start_node: Start) -> None:
             await client.until(lambda c=client: len(c.texts(room["id"])) == 20)
             assert client.texts(room["id"]) == [f"line {n}" for n in range(20)]
         assert a.hello["protocol"] == "tsudoi.v1"
-        me = {"id": aki.account.id, "handle": "aki", "name": "aki", "gone": False}
-        assert a.connected["account"] == me
+        assert a.connected["account"] == {"id": aki.account.id, "handle": "aki", "name": "aki", "gone": False}
 
 
 async def test_everybody_gets_the_same_bytes_in_the_same_order(start_node: Start) -> None:

@@ -16,7 +16,8 @@ from tests.support.nodes import Start
 WEB = Path(__file__).resolve().parent.parent.parent / "gateway/web"
 OURS = sorted(path for path in WEB.iterdir() if not path.name.startswith("docs."))
 SCRIPTS = [path for path in OURS if path.suffix == ".js"]
-WITHOUT_DOM = ("client.js", "outbox.js", "people.js", "rooms.js", "timeline.js")
+PAGES = ("index.html", "invite.html")
+WITHOUT_DOM = ("client.js", "kept.js", "outbox.js", "people.js", "rooms.js", "timeline.js")
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in OURS}
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -38,8 +39,9 @@ def test_the_protocol_knows_no_page(name: str) -> None:
     assert not re.search(r"\bdocument\b|getElementById|\bel\(|from \"\./(dom|words)", TEXTS[name])
 
 
-def test_nothing_is_inline() -> None:
-    html = TEXTS["index.html"]
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_inline(page: str) -> None:
+    html = TEXTS[page]
     assert '<html lang="ja">' in html
     assert not re.search(r"<style|\s(style|on[a-z]+|maxlength)=", html)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", html))
@@ -48,7 +50,8 @@ def test_nothing_is_inline() -> None:
 def test_every_word_stands_in_the_table() -> None:
     table = TEXTS["words.js"]
     used = set(re.findall(r"words\.(?!js\b)(\w+)", CODE))
-    used |= set(re.findall(r'data-(?:words|label)="(\w+)"', TEXTS["index.html"]))
+    for page in PAGES:
+        used |= set(re.findall(r'data-(?:words|label)="(\w+)"', TEXTS[page]))
     used |= {f"state_{state}" for state in ("connecting", "waiting", "live", "stopped")}
     verdicts = re.findall(r'"(signed_out|suspended|retired|not_allowed|fault)"', TEXTS["client.js"])
     used |= {f"refused_{verdict}" for verdict in verdicts}
