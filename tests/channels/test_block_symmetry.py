@@ -29,6 +29,7 @@ from storage.rows import pair_of
 from tests.support.world import World
 
 A, B, C = range(3)
+Step = tuple[str, int, int]
 ID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 BEFORE = [
     *(("follow", x, y) for x, y in itertools.permutations((A, B, C), 2)),
@@ -38,10 +39,21 @@ BEFORE = [
     ("group", B, C),
     ("invite", C, A),
 ]
+SCENES: list[list[Step]] = [
+    [],
+    [("follow", A, B), ("write", B, A)],
+    [("follow", B, A), ("write", A, B), ("write", B, A)],
+    [("write", A, B)],
+    [("write", B, A)],
+    [("draft", A, B), ("draft", B, A)],
+    [("follow", C, A), ("follow", A, C), ("follow", C, B), ("follow", B, C), ("group", C, A)],
+]
+"""How two may stand to each other when the block comes: strangers, an open DM, a request either way, drafts, a group."""
 AFTER = [
     *(("write", x, y) for x, y in ((B, A), (B, C), (C, B), (C, A), (A, C))),
     ("draft", B, A),
     ("accept", B, A),
+    ("answer", B, A),
     ("group", B, A),
     ("invite", B, A),
     ("invite", C, A),
@@ -50,7 +62,6 @@ AFTER = [
     ("read", B, A),
     ("delete", B, A),
 ]
-Step = tuple[str, int, int]
 Seen = list[Any]
 
 
@@ -131,6 +142,9 @@ class Trio:
     async def _accept(self, by: int, to: int) -> Any:
         request = RoomRef(room=await self._dm(by, to))
         return await requests.accept(self.world.desk, self.people[by], request)
+
+    async def _answer(self, by: int, to: int) -> Any:
+        return await self.world.say(self.people[by], await self._dm(by, to))
 
     async def _read(self, by: int, to: int) -> Any:
         request = RoomRead(room=await self._dm(by, to), seq=99)
@@ -223,11 +237,12 @@ NUMBERS = itertools.count()
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
-    before=st.lists(st.sampled_from(BEFORE), max_size=6),
+    scene=st.sampled_from(SCENES),
+    before=st.lists(st.sampled_from(BEFORE), max_size=3),
     after=st.lists(st.sampled_from(AFTER), min_size=1, max_size=8),
 )
 async def test_to_be_blocked_looks_like_being_ignored(
-    world: World, before: list[Step], after: list[Step]
+    world: World, scene: list[Step], before: list[Step], after: list[Step]
 ) -> None:
     number = next(NUMBERS)
     trios = [
@@ -235,7 +250,7 @@ async def test_to_be_blocked_looks_like_being_ignored(
         for side in ("l", "r")
     ]
     for trio in trios:
-        for step in before:
+        for step in (*before, *scene):
             await trio.act(step)
     blocking, ignoring = trios
     a, b = blocking.people[A], blocking.people[B]
