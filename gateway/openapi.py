@@ -56,6 +56,7 @@ def openapi_document(version: str, limits: Limits) -> Json:
     types = [kind for each in served.values() for kind in (each.request, each.result)]
     paths: Json = {f"/api/v1/{name}": {"post": _operation(each)} for name, each in served.items()}
     paths.update({path: {"get": _plain(path, summary, answers)} for path, summary, answers in PLAIN})
+    paths["/export"] = {"post": _export()}
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": version, "description": DESCRIPTION, "license": LICENCE},
@@ -130,6 +131,21 @@ def _refusal(codes: list[str]) -> Json:
 
 def _json(schema: Json) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
+
+
+def _export() -> Json:
+    """The one answer that is no JSON: one's own data, packed."""
+    codes = ("unauthenticated", "forbidden", "rate_limited", "unavailable", "internal")
+    return {
+        "operationId": "plain.export",
+        "tags": ["plain"],
+        "summary": "One's own data as a zip.",
+        "security": [{"bearer": []}, {"cookie": []}],
+        "responses": {
+            "200": {"description": "The archive.", "content": {"application/zip": {}}},
+            **{str(ERRORS[code].status): _refusal([code]) for code in codes},
+        },
+    }
 
 
 def _plain(path: str, summary: str, answers: tuple[tuple[int, str], ...]) -> Json:

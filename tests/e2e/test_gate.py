@@ -17,7 +17,7 @@ import pytest
 from loadtest.client import Client
 from realtime.closes import Close
 from tests.e2e.test_mail import code_in
-from tests.support.http import Reply, post
+from tests.support.http import Reply, post, send
 from tests.support.server import ServerProcess
 from tests.support.smtp import SmtpServer
 from tests.support.valkey import ValkeyServer
@@ -168,3 +168,25 @@ import sys, urllib.request
 request = urllib.request.Request(sys.argv[1], headers={"User-Agent": sys.argv[2]})
 print(urllib.request.urlopen(request, timeout=10).read().decode())
 """
+
+
+async def test_of_a_hundred_racers_at_both_gateways_one_wins(gates: Gates) -> None:
+    aki = await asyncio.to_thread(gates.account, "aki")
+    made = (await post(gates.one.url, "invite.create", aki["token"], nonce="1")).ok
+    doors = (gates.one.url, gates.two.url)
+    body = orjson.dumps({"code": made["code"]})
+    results = await asyncio.gather(*(post(doors[n % 2], "account.begin", body=body) for n in range(100)))
+    assert sum(reply.status == 200 for reply in results) == 1
+    assert {reply.code for reply in results if reply.status != 200} == {"invite_invalid"}
+
+
+async def test_links_are_made_from_the_public_address_whatever_the_headers_say(gates: Gates) -> None:
+    aki = await asyncio.to_thread(gates.account, "aki")
+    headers = {
+        "Authorization": f"Bearer {aki['token']}",
+        "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+        "Forwarded": "host=evil.example",
+    }
+    made = await send(gates.one.url, "/api/v1/invite.create", orjson.dumps({"nonce": "1"}), headers)
+    assert made.ok["link"].startswith("https://tsudoi.example/i#")
