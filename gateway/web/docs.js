@@ -107,7 +107,9 @@ function operations(http, socket) {
     const result = socket.components.messages[`${name}.ok`].payload.properties.ok;
     found.set(name, { name, each, noun: each.tags[0].name, request, result });
   }
-  for (const { post } of Object.values(http.paths)) {
+  for (const [path, { post }] of Object.entries(http.paths)) {
+    // What is no operation stands in the plain list.
+    if (!path.startsWith("/api/v1/")) continue;
     if (!post || found.has(post.operationId)) continue;
     const request = post.requestBody.content["application/json"].schema;
     const result = post.responses["200"].content["application/json"].schema.properties.ok;
