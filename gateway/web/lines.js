@@ -12,6 +12,7 @@ const QUOTE_CHARS = 80;
 export function nameOf(people, id) {
   if (id === people.me?.id) return words.me;
   const card = people.want(id);
+  if (card?.gone) return words.gone_person;
   return card ? words.call_name(card.name) : words.someone;
 }
 
@@ -63,7 +64,7 @@ function said(line, acts) {
   const { message, where, people } = line;
   const own = message.author === people.me?.id;
   const card = people.want(message.author);
-  const name = card?.name ?? words.someone;
+  const name = card?.gone ? words.said_by_gone : (card?.name ?? words.someone);
   const shown = own || where.follows ? null : el("p", { class: "who" }, name);
   const heard = own ? el("span", { class: "unseen" }, words.me) : where.follows ? el("span", { class: "unseen" }, name) : null;
   return el(

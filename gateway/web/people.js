@@ -39,9 +39,9 @@ export class People {
     return card;
   }
 
-  /** Everybody met but oneself, by name. */
+  /** Everybody met but oneself and those who are gone, by name. */
   others() {
-    const found = [...this.#cards.values()].filter((card) => card.id !== this.me?.id);
+    const found = [...this.#cards.values()].filter((card) => card.id !== this.me?.id && !card.gone);
     return found.sort((a, b) => a.name.localeCompare(b.name));
   }
 

@@ -72,6 +72,8 @@ const JA = {
   older_failed: "読み込めませんでした。つながったらもう一度読みます。",
   written_and_came: (written, came) => `${written}に書いて、${came}に届いた`,
   someone: "だれか",
+  gone_person: "退会した人",
+  said_by_gone: "退会した人の発言",
   room_start: "ここが始まりです",
   // Letters before a DM is open
   draft_note: "最初のひとことはリクエストとして静かに届きます(149.3文字まで、リンクなし)。",

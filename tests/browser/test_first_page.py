@@ -361,6 +361,20 @@ def test_another_person_from_the_same_browser(visit: Visit, link: str) -> None:
     count(page.locator(".row:not(.own)", has_text="あきです"), 1)
 
 
+def test_who_deletes_their_account_leaves_their_lines_without_a_name(visit: Visit, link: str) -> None:
+    ken, aki = visit.person(link, "ken"), visit.person(link, "aki")
+    enter_room(aki)
+    line(aki, "見た。でかい").wait_for()
+    visit.forgive("401")
+    delete = "fetch('/api/v1/account.delete', {method: 'POST', body: '{}'}).then((answer) => answer.status)"
+    assert ken.evaluate(delete) == 200
+    aki.reload()
+    enter_room(aki)
+    aki.locator(".who", has_text="退会した人の発言").wait_for()
+    line(aki, "見た。でかい").wait_for()
+    assert "けん" not in aki.locator("#lines .who").all_text_contents()
+
+
 def test_without_key_the_page_says_what_to_open(visit: Visit, demo: ServerProcess, link: str) -> None:
     visit.forgive("401", "403")
     page = visit.page(demo.url)
