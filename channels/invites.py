@@ -47,6 +47,9 @@ from storage.rows import AccountRow
 DAY_MS = 86_400_000
 TOKEN_BYTES = 24
 LISTED_MAX = 100
+HOLD_MS = 90_000
+"""How long a sign-up holds its use without a step being made, before its address is confirmed. Whoever holds the link may
+then begin again: most often the same person, in another browser."""
 ALL_MAX = 100_000
 _ENDABLE = (InviteState.LIVE, InviteState.PAUSED)
 ASK_AGAIN = "This invite cannot be used; ask the person who sent it for another."
@@ -185,7 +188,7 @@ def find(tx: Tx, request: g.InviteKey, *, lock: bool) -> InviteRow | None:
 
 def state_of(tx: Tx, row: InviteRow | None, issuer: AccountRow | None) -> InviteState:
     """What the invite is worth now; one that is not there counts as revoked, after the same statements."""
-    held = invites.holds(tx, row.id if row else "")
+    held = invites.holds(tx, row.id if row else "", HOLD_MS)
     if row is None:
         return InviteState.REVOKED
     stands = issuer is not None and issuer.state == "active" and not issuer.invites_barred

@@ -54,6 +54,7 @@ async def begin(desk: Desk, visitor: Visitor, request: g.InviteKey) -> g.Attempt
         state = invites.state_of(tx, row, issuer)
         if row is None or issuer is None or state is not InviteState.LIVE:
             raise invites.refusal(request, state)
+        attempts.make_room(tx, row.id, row.uses_max - row.uses, invites.HOLD_MS)
         attempt, secret = _new(tx, desk, "signup")
         attempts.put_attempt(tx, attempt._replace(invite=row.id))
         shown = invites.preview(tx, row, issuer)
@@ -219,20 +220,21 @@ def _new(tx: Tx, desk: Desk, purpose: str) -> tuple[AttemptRow, str]:
     now = tx.now_ms()
     expires = now + desk.settings.limits.attempt_s * 1000
     row = AttemptRow(
-        tx.new_id(),
-        purpose,
-        invites.hash_of(secret),
-        None,
-        None,
-        None,
-        None,
-        None,
-        None,
-        0,
-        0,
-        None,
-        now,
-        expires,
+        id=tx.new_id(),
+        purpose=purpose,
+        token_hash=invites.hash_of(secret),
+        invite=None,
+        address=None,
+        written=None,
+        account=None,
+        terms=None,
+        code_hash=None,
+        code_tries=0,
+        code_expires_at=0,
+        verified_at=None,
+        touched_at=now,
+        created_at=now,
+        expires_at=expires,
     )
     return row, secret
 
@@ -269,6 +271,7 @@ def _send_code(tx: Tx, desk: Desk, attempt: AttemptRow, letter: str) -> AttemptR
         code_hash=codes.stored(desk.secret, attempt.id, codes.code_of(desk.secret, seed)),
         code_tries=0,
         code_expires_at=tx.now_ms() + limits.code_s * 1000,
+        touched_at=tx.now_ms(),
     )
     attempts.put_attempt(tx, attempt)
     facts: dict[str, str | int] = {"seed": seed, "minutes": limits.code_s // 60} if letter == "code" else {}

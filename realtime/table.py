@@ -198,7 +198,7 @@ _TABLE = (
         "account.begin",
         g.InviteKey,
         g.Attempt,
-        "Begin a sign-up; it holds one use of the invite for 30 minutes.",
+        "Begin a sign-up; it holds one use of the invite while steps are made.",
         ("invite_invalid",),
         who=Who.ANYONE,
         doors=_HTTP,

@@ -9,12 +9,13 @@ from storage.sets import for_update
 
 _NAMES = (
     "id, purpose, token_hash, invite, address, written, account, terms, code_hash, code_tries, code_expires_at,"
-    " verified_at, created_at, expires_at"
+    " verified_at, touched_at, created_at, expires_at"
 )
 
 
 class AttemptRow(NamedTuple):
-    """`purpose` is signup or login. `account` is whom the address belongs to, if to anybody."""
+    """`purpose` is signup or login. `account` is whom the address belongs to, if to anybody; `touched_at` is the time
+    of the last step."""
 
     id: str
     purpose: str
@@ -28,6 +29,7 @@ class AttemptRow(NamedTuple):
     code_tries: int
     code_expires_at: int
     verified_at: int | None
+    touched_at: int
     created_at: int
     expires_at: int
 
@@ -57,6 +59,21 @@ def attempt_by_hash(tx: Tx, token_hash: str) -> AttemptRow | None:
 def end_attempt(tx: Tx, attempt: str) -> None:
     """The attempt is over; what it held is free."""
     tx.rows("delete from attempt where id = :id", id=attempt)
+
+
+def make_room(tx: Tx, invite: str, places: int, fresh_ms: int) -> None:
+    """End the sign-ups of an invite that lie untouched longest, until one of its `places` is free for another. Those
+    touched within `fresh_ms`, or with a confirmed address, stay."""
+    living = tx.rows(
+        "select id, case when verified_at is null and touched_at <= :fresh then 1 else 0 end from attempt"
+        " where invite = :invite and expires_at > :now order by touched_at, id",
+        invite=invite,
+        fresh=tx.now_ms() - fresh_ms,
+        now=tx.now_ms(),
+    )
+    stale = [row[0] for row in living if row[1]]
+    for attempt in stale[: max(0, len(living) - places + 1)]:
+        end_attempt(tx, attempt)
 
 
 def end_attempts_of(tx: Tx, invite: str) -> None:

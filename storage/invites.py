@@ -74,12 +74,14 @@ def count_live(tx: Tx, issuer: str) -> int:
     return int(rows[0][0])
 
 
-def holds(tx: Tx, invite: str) -> int:
-    """Uses held by sign-ups that are on their way."""
+def holds(tx: Tx, invite: str, fresh_ms: int) -> int:
+    """Uses held by sign-ups on their way: those with a confirmed address, and those touched within `fresh_ms`."""
     rows = tx.rows(
-        "select count(*) from attempt where invite = :invite and expires_at > :now",
+        "select count(*) from attempt where invite = :invite and expires_at > :now"
+        " and (verified_at is not null or touched_at > :fresh)",
         invite=invite,
         now=tx.now_ms(),
+        fresh=tx.now_ms() - fresh_ms,
     )
     return int(rows[0][0])
 

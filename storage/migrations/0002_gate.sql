@@ -79,6 +79,7 @@ create table attempt (
     code_tries {int} not null default 0,
     code_expires_at {int} not null default 0,
     verified_at {int},
+    touched_at {int} not null,
     created_at {int} not null,
     expires_at {int} not null
 );

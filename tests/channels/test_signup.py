@@ -138,6 +138,39 @@ async def test_a_failed_or_late_sign_up_gives_the_use_back(world: World) -> None
         await signup.create(world.desk, HERE, g.AccountCreate(attempt=attempt, handle="mio2", name="みお"))
 
 
+async def test_whoever_holds_the_link_may_begin_again_in_another_browser(world: World) -> None:
+    """An in-app browser forgot, a mail app came between: a minute and a half later the link works again (J16)."""
+    (aki,) = await world.people("aki")
+    token = await invited(world, aki)
+    key = g.InviteKey(token=token)
+    lost = await signup.begin(world.desk, HERE, key)
+    with pytest.raises(Refusal) as held:
+        await signup.begin(world.desk, HERE, key)
+    assert held.value.details["reason"] == "redeemed"
+    await world.desk.db.write(lambda tx: tx.rows("update attempt set touched_at = 1"))
+    assert (await invites.look(world.desk, HERE, key)).issuer.handle == "aki"
+    again = await asyncio.gather(
+        *(signup.begin(world.desk, HERE, key) for _ in range(5)), return_exceptions=True
+    )
+    assert sum(isinstance(found, g.Attempt) for found in again) == 1
+    with pytest.raises(Refusal) as gone:
+        await signup.resume(world.desk, HERE, g.AttemptRef(attempt=lost.attempt))
+    assert gone.value.code == "not_found"
+
+
+async def test_a_confirmed_address_holds_its_use(world: World) -> None:
+    (aki,) = await world.people("aki")
+    token = await invited(world, aki)
+    attempt = await to_profile(world, token, "mio@example.com")
+    await world.desk.db.write(lambda tx: tx.rows("update attempt set touched_at = 1"))
+    with pytest.raises(Refusal):
+        await signup.begin(world.desk, HERE, g.InviteKey(token=token))
+    entered = await signup.create(
+        world.desk, HERE, g.AccountCreate(attempt=attempt, handle="mio", name="みお")
+    )
+    assert entered.account.handle == "mio"
+
+
 async def test_a_known_and_an_unknown_address_cannot_be_told_apart(world: World) -> None:
     """Same answers, same statements; only the letters differ, and only their owner reads them (FAULTS S18)."""
     (aki,) = await world.people("aki")
