@@ -9,7 +9,6 @@ import msgspec
 
 from channels import invites, messages, moderation, profiles, relations, requests, rooms, sessions, signup
 from channels.desk import Actor, Desk, Visitor
-from realtime.operations import Operation
 from realtime.table import OPERATIONS
 
 GuestHandler = Callable[[Desk, Visitor, Any], Awaitable[msgspec.Struct]]
@@ -74,8 +73,3 @@ GUESTS: dict[str, GuestHandler] = {
 """Operations of whoever has no session yet."""
 
 DECODERS = {name: msgspec.json.Decoder(operation.request) for name, operation in OPERATIONS.items()}
-
-
-def operation_of(name: str) -> Operation | None:
-    """The table's row, or None for a name nobody serves."""
-    return OPERATIONS.get(name)

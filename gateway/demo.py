@@ -20,6 +20,7 @@ from channels.desk import Actor, Desk
 from channels.entries import account_card
 from gateway.answers import Answer, answer
 from gateway.auth import check_origin, set_cookie
+from gateway.http import node_of, read_body, respond
 from gateway.node import Node
 from realtime.errors import Refusal
 from realtime.operations import Request as Shape
@@ -111,8 +112,6 @@ async def _actor(desk: Desk, handle: str) -> Actor:
 
 
 async def _people(request: Request) -> Response:
-    from gateway.http import node_of, respond
-
     node = node_of(request)
     return respond(await answer(_list(node, request), "demo.people", node.request_ids))
 
@@ -124,8 +123,6 @@ async def _list(node: Node, request: Request) -> Any:
 
 
 async def _session(request: Request) -> Response:
-    from gateway.http import node_of, respond
-
     node = node_of(request)
     outcome = await answer(_begin(node, request), "demo.session", node.request_ids)
     if outcome.error is not None:
@@ -150,8 +147,6 @@ async def _begin(node: Node, request: Request) -> Any:
 
 
 async def _mails(request: Request) -> Response:
-    from gateway.http import node_of, respond
-
     node = node_of(request)
     return respond(await answer(_kept(node, request), "demo.mails", node.request_ids))
 
@@ -166,8 +161,6 @@ async def _kept(node: Node, request: Request) -> Any:
 
 
 async def _checked(node: Node, request: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    from gateway.http import read_body
-
     check_origin(request, node.settings)
     body: T = decode_request(decoder, await read_body(request, 4_096), "$")
     if not hmac.compare_digest(body.key.encode(), (await link_key(node.desk)).encode()):

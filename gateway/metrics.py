@@ -45,6 +45,19 @@ class Metrics:
             "tsudoi_letters_failed_total", "Tries to send a mail that failed", lambda: node.postman.failed
         )
         self._gauge("tsudoi_letters_given_up_total", "Mails that never left", lambda: node.postman.given_up)
+        self._gauge(
+            "tsudoi_courier_malformed_total",
+            "Bytes that are no parcel",
+            lambda: node.courier.counters.malformed,
+        )
+        self._gauge(
+            "tsudoi_courier_reconnects_total",
+            "Connections made anew",
+            lambda: node.courier.counters.reconnects,
+        )
+        self._gauge(
+            "tsudoi_courier_refused_total", "Refusals by Redis", lambda: node.courier.counters.script_errors
+        )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 
     def _gauge(self, name: str, text: str, read: object) -> None:

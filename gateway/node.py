@@ -30,7 +30,8 @@ from realtime.buckets import Buckets
 from realtime.closes import Close
 from realtime.events import Hello, Reconnect, control_frame
 from realtime.hub import Hub
-from realtime.settings import Settings
+from realtime.requests import NONCE_CHARS_MAX, POSITIONS_MAX
+from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
 from realtime.ws import frame
 from storage.courier import Courier
@@ -80,6 +81,7 @@ class Node:
         limits = parts.settings.limits
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
         self.guest_buckets = Buckets(1.0, 60.0)
+        self._told_limits = told_limits(limits)
         self.sockets: set[SocketProtocol] = set()
         self.ready = False
         self.draining = False
@@ -187,17 +189,7 @@ class Node:
             server_time=self.clock_ms(),
             ping_ms=int(limits.ping_interval_s * 1000),
             epoch=self.epoch,
-            limits={
-                "frame_in_bytes": limits.frame_in_bytes_max,
-                "message_graphemes": limits.message_graphemes_max,
-                "message_bytes": limits.message_bytes_max,
-                "title_graphemes": limits.title_graphemes_max,
-                "group_members": limits.group_members_max,
-                "positions": limits.positions_max,
-                "nonce_chars": limits.nonce_chars_max,
-                "operations_per_s": int(limits.operations_per_s),
-                "operations_burst": int(limits.operations_burst),
-            },
+            limits=self._told_limits,
             emotext_version=EMOTEXT_VERSION,
             reconnect_jitter_ms=min(max(len(self.sockets) // 2, JITTER_MS[0]), JITTER_MS[1]),
         )
@@ -238,3 +230,18 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     for task in gone:
         task.cancel()
     await asyncio.gather(*gone, return_exceptions=True)
+
+
+def told_limits(limits: Limits) -> dict[str, int]:
+    """What `hello` tells every client of the bounds it must respect."""
+    return {
+        "frame_in_bytes": limits.frame_in_bytes_max,
+        "message_graphemes": limits.message_graphemes_max,
+        "message_bytes": limits.message_bytes_max,
+        "title_graphemes": limits.title_graphemes_max,
+        "group_members": limits.group_members_max,
+        "positions": POSITIONS_MAX,
+        "nonce_chars": NONCE_CHARS_MAX,
+        "operations_per_s": int(limits.operations_per_s),
+        "operations_burst": int(limits.operations_burst),
+    }

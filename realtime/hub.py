@@ -103,10 +103,6 @@ class Hub:
         """True if the listener hears (or is about to hear) the channel."""
         return name in self._heard.get(listener, ())
 
-    def channels_of(self, listener: Listener) -> set[str]:
-        """The channels a listener hears. Not a copy: do not change it."""
-        return self._heard.get(listener, set())
-
     def mark(self) -> int:
         """A point in what was offered; taken before a snapshot is read, given to `join` afterwards."""
         return self._offered

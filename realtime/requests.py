@@ -20,8 +20,11 @@ Id = Annotated[
         description="an id: UUIDv7, Crockford base32",
     ),
 ]
+# Bounds of the wire itself: the same for every installation, so that a client may count on them.
+NONCE_CHARS_MAX = 64
+POSITIONS_MAX = 1_000
 Nonce = Annotated[
-    str, Meta(min_length=1, max_length=64, description="chosen by the client, new for each act")
+    str, Meta(min_length=1, max_length=NONCE_CHARS_MAX, description="chosen by the client, new for each act")
 ]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Millis = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Unix milliseconds")]
@@ -57,7 +60,7 @@ class Connect(Request, frozen=True, kw_only=True):
     ticket: Token | None = None
     presence: Label = "online"
     epoch: Label = ""
-    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=1_000)] = field(default_factory=dict)
+    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=POSITIONS_MAX)] = field(default_factory=dict)
 
 
 class Connected(Shape, frozen=True, kw_only=True):
@@ -98,14 +101,8 @@ class Ticket(Shape, frozen=True, kw_only=True):
 class Positions(Request, frozen=True, kw_only=True):
     """Positions to continue from, on a live socket (`epoch` as in `connect`)."""
 
-    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=1_000)]
+    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=POSITIONS_MAX)]
     epoch: Label = ""
-
-
-class Channels(Request, frozen=True, kw_only=True):
-    """Names of channels that are on screen."""
-
-    channels: Annotated[list[ChannelName], Meta(max_length=128)]
 
 
 class ChannelList(Shape, frozen=True, kw_only=True):

@@ -51,11 +51,7 @@ class Limits:
     report_graphemes_max: int = 1_000
     erase_after_days: int = 14
     handle_change_days: int = 365
-    page_items_max: int = 100
-    nonce_chars_max: int = 64
     nonce_keep_s: int = 86_400
-    positions_max: int = 1_000
-    watched_channels_max: int = 128
     connections_per_account_max: int = 5
     operations_per_s: float = 20.0
     operations_burst: float = 60.0

@@ -113,17 +113,6 @@ def use_invite(tx: Tx, invite: InviteRow, account: str) -> None:
     )
 
 
-def revoke_all_of(tx: Tx, issuer: str) -> int:
-    """Revoke every live invite of an issuer; how many there were."""
-    rows = tx.rows(
-        "update invite set state = 'revoked', ended_at = :at where issuer = :issuer and state in ('live', 'paused')"
-        " returning id",
-        issuer=issuer,
-        at=tx.now_ms(),
-    )
-    return len(rows)
-
-
 def tap(tx: Tx, invite: str, network: str, since_ms: int) -> int:
     """Note that a link was looked at from a network; from how many different ones since then."""
     tx.rows("delete from invite_tap where invite = :invite and at < :since", invite=invite, since=since_ms)

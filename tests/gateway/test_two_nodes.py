@@ -134,7 +134,7 @@ async def test_redis_may_die_and_come_back_empty(start_pair: StartPair, own_valk
         await asyncio.to_thread(own_valkey.kill)
         for n in range(10):
             await a.say(room["id"], f"down {n}")
-        assert near.texts(room["id"])[-1:] == ["down 9"] or await _soon(near, room["id"], "down 9")
+        await near.until(lambda: near.texts(room["id"])[-1:] == ["down 9"], 1)
         await h.until(lambda: len(h.texts(room["id"])) == 10)
         await until(lambda: not two.node.courier.healthy)
         report = await two.node.readiness.look()
@@ -144,11 +144,6 @@ async def test_redis_may_die_and_come_back_empty(start_pair: StartPair, own_valk
         await a.say(room["id"], "back")
         await h.until(lambda: h.texts(room["id"])[-1] == "back")
         assert h.texts(room["id"]) == [*(f"down {n}" for n in range(10)), "back"]
-
-
-async def _soon(client: Client, room: str, text: str) -> bool:
-    await client.until(lambda: client.texts(room)[-1:] == [text], 1)
-    return True
 
 
 async def test_a_frozen_redis_holds_nobody_up(start_pair: StartPair, own_valkey: ValkeyServer) -> None:
