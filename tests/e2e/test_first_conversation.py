@@ -133,7 +133,7 @@ async def test_friends_talk_while_a_gateway_is_killed(house: House) -> None:
         await again_h.close()
         back = await reconnected(house.two.ws_url, again_h, haru["token"])
         await again_a.say(room, "おかえり")
-        await back.until(lambda: back.texts(room)[-1] == "おかえり")
+        await back.until(lambda: back.texts(room)[-1:] == ["おかえり"])
         await back.close()
     for client in mine.values():
         await client.close()

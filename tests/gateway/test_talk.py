@@ -60,7 +60,7 @@ async def test_who_comes_back_continues_without_hole(start_node: Start) -> None:
             states = {c["ch"]: c["recovered"] for c in again.connected["channels"]}
             assert states[f"room:{room['id']}"] is True
             await a.say(room["id"], "after")
-            await again.until(lambda: again.texts(room["id"])[-1] == "after")
+            await again.until(lambda: again.texts(room["id"])[-1:] == ["after"])
             expected = ["before", *(f"missed {n}" for n in range(30)), "after"]
             assert again.texts(room["id"]) == expected
 
@@ -157,7 +157,7 @@ async def test_sync_continues_a_channel_on_a_live_socket(start_node: Start) -> N
         assert synced["channels"] == [{"ch": channel, "seq": room["seq"] + 5, "recovered": True}]
         assert h.texts(room["id"]) == ["0", "1", "2", "3", "4", "2", "3", "4"]
         await a.say(room["id"], "5")
-        await h.until(lambda: h.texts(room["id"])[-1] == "5")
+        await h.until(lambda: h.texts(room["id"])[-1:] == ["5"])
 
 
 async def test_two_ways_to_one_channel_tell_nothing_twice(start_node: Start) -> None:
@@ -172,7 +172,7 @@ async def test_two_ways_to_one_channel_tell_nothing_twice(start_node: Start) -> 
         for _ in range(3):
             socket.hear(f"room:{room}", 2)  # type: ignore[attr-defined]
         await a.say(room, "last")
-        await h.until(lambda: h.texts(room)[-1] == "last")
+        await h.until(lambda: h.texts(room)[-1:] == ["last"])
         await h.call("account.get", handle="aki")
         assert h.texts(room) == ["0", "1", "2", "3", "4", "last"]
 

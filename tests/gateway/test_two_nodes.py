@@ -80,7 +80,7 @@ async def test_who_leaves_on_one_node_hears_nothing_more_on_the_other(pair: Pair
         await other_device.call("room.leave", room=room["id"])
         await a.say(room["id"], "after")
         await h.until(lambda: bool(h.heard("room.left")))
-        await a.until(lambda: a.texts(room["id"])[-1] == "after")
+        await a.until(lambda: a.texts(room["id"])[-1:] == ["after"])
         await until(lambda: two.node.hub.names().count(f"room:{room['id']}") == 0)
         assert h.texts(room["id"]) == ["before"]
         assert other_device.texts(room["id"]) == ["before"]
@@ -142,7 +142,7 @@ async def test_redis_may_die_and_come_back_empty(start_pair: StartPair, own_valk
         await asyncio.to_thread(own_valkey.restart_empty)
         await until(lambda: one.node.courier.healthy and two.node.courier.healthy, deadline_s=10)
         await a.say(room["id"], "back")
-        await h.until(lambda: h.texts(room["id"])[-1] == "back")
+        await h.until(lambda: h.texts(room["id"])[-1:] == ["back"])
         assert h.texts(room["id"]) == [*(f"down {n}" for n in range(10)), "back"]
 
 
