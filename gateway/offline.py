@@ -11,12 +11,15 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import orjson
+
 from channels import accounts, invites
 from channels.accounts import NewAccount
 from channels.desk import Actor, Desk
 from channels.epochs import EPOCH
 from gateway import demo
 from gateway.app import now_ms
+from gateway.crowd import Circle, Crowd, gather
 from realtime.errors import Refusal
 from realtime.gate import InviteCreate, NewInvite
 from realtime.ids import IdMaker
@@ -71,6 +74,16 @@ def issue_invite(settings: Settings, handle: str, uses: int, days: int) -> NewIn
 def seed(settings: Settings) -> bool:
     """The demo people and their room. False if they are there already."""
     return with_desk(settings, demo.prepare)
+
+
+def seed_crowd(settings: Settings, crowd: Crowd, say: Callable[[str], None]) -> None:
+    """People for load tests: one line of JSON per circle."""
+
+    def tell(circle: Circle) -> None:
+        tokens = [member.token for member in circle.members]
+        say(orjson.dumps({"tokens": tokens, "rooms": circle.rooms}).decode())
+
+    with_desk(settings, lambda desk: gather(desk, crowd, tell))
 
 
 def with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:

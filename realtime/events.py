@@ -134,9 +134,17 @@ _TABLE = (
 EVENTS = {event.name: event for event in _TABLE}
 
 
+_shapes = msgspec.json.Encoder()
+
+
+def _shape(value: object) -> orjson.Fragment:
+    # A shape's own encoder writes it at once; taking it apart for orjson first costs four times as much.
+    return orjson.Fragment(_shapes.encode(value))
+
+
 def encode(value: object) -> bytes:
     """Any wire value → JSON bytes, by the one encoder of the project."""
-    return orjson.dumps(value, default=msgspec.to_builtins)
+    return orjson.dumps(value, default=_shape)
 
 
 def durable_frame(channel: str, seq: int, kind: str, at: int, payload: Shape) -> bytes:

@@ -15,6 +15,8 @@ _PAIRS = tuple(a + b for a in ALPHABET for b in ALPHABET)
 _VALUES = {c: i for i, c in enumerate(ALPHABET)}
 _RAND_BITS = 74
 _RAND_MASK = (1 << _RAND_BITS) - 1
+_STEP_BITS, _STEPS = 16, 64
+_STEP_MASK = (1 << _STEP_BITS) - 1
 
 ROOM = "room:"
 INBOX = "user:"
@@ -28,12 +30,15 @@ class IdMaker:
     `randbits(n)` returns n random bits as an int (`secrets.randbits` in production, seeded in tests).
     """
 
-    __slots__ = ("_last_ms", "_last_rand", "_lock", "_randbits")
+    __slots__ = ("_last_ms", "_last_rand", "_lock", "_randbits", "_steps", "_steps_left")
 
     def __init__(self, randbits: Callable[[int], int]) -> None:
         self._randbits = randbits
         self._last_ms = 0
         self._last_rand = 0
+        # Random steps are drawn many at a time: each drawing is a call into the system.
+        self._steps = 0
+        self._steps_left = 0
         self._lock = threading.Lock()
 
     def make(self, now_ms: int) -> str:
@@ -44,8 +49,17 @@ class IdMaker:
                 # The top bit stays free, so that counting up within one millisecond cannot overflow.
                 self._last_rand = self._randbits(_RAND_BITS - 1)
             else:
-                self._last_rand += 1 + self._randbits(16)
+                self._last_rand += 1 + self._step()
             return encode(self._last_ms, self._last_rand & _RAND_MASK)
+
+    def _step(self) -> int:
+        if not self._steps_left:
+            self._steps = self._randbits(_STEP_BITS * _STEPS)
+            self._steps_left = _STEPS
+        self._steps_left -= 1
+        step = self._steps & _STEP_MASK
+        self._steps >>= _STEP_BITS
+        return step
 
 
 def encode(time_ms: int, rand: int) -> str:

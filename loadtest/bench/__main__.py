@@ -1,0 +1,120 @@
+"""`./run bench JOB`: run a benchmark on this machine and print its figures as a table for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+import uvloop
+
+from loadtest.bench import durable, latency, resume
+from loadtest.bench.figures import Runs
+from loadtest.bench.machine import Home, home, take_last_core
+
+Outcome = tuple[dict[str, float], list[str], list[str]]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--runs", default=3, show_default=True, help="How often; the median counts.")
+@click.option("--seconds", default=8.0, show_default=True, help="How long a run measures.")
+@click.option(
+    "--database-url", default="", help="PostgreSQL instead of SQLite; the database should be empty."
+)
+@click.option("--redis-url", default="", help="Redis or Valkey instead of the in-process courier.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write the figures there too.")
+@click.pass_context
+def cli(context: click.Context, /, **options: Any) -> None:
+    """Benchmarks of this checkout, on this machine.
+
+    \b
+    Each starts a server of its own on the first core, with data that is thrown away, and the load on the last core. A
+    run in which the load had no time left is void and says so; strangers' work is reported.
+
+    \b
+    Examples:
+      ./run bench durable
+      ./run bench --runs 5 latency
+      ./run bench --database-url postgresql://… --redis-url redis://… durable
+    """
+    settings = {"DATABASE_URL": options["database_url"], "REDIS_URL": options["redis_url"]}
+    context.obj = {**options, "settings": {name: value for name, value in settings.items() if value}}
+    take_last_core()
+
+
+def _finish(options: dict[str, Any], title: str, runs: Runs) -> None:
+    click.echo(f"\n{title}\n")
+    click.echo("\n".join(runs.lines()))
+    if options["path"] is not None:
+        found = {"job": title, "values": runs.values, "doubts": runs.doubts, "faults": runs.faults}
+        options["path"].write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    if runs.faults:
+        sys.exit(1)
+
+
+def _where(place: Home) -> str:
+    return "PostgreSQL and Redis" if place.settings.get("DATABASE_URL") else "SQLite, embedded"
+
+
+def _run(work: Any) -> Outcome:
+    outcome: Outcome = uvloop.run(work)
+    return outcome
+
+
+@cli.command("durable")
+@click.pass_obj
+def run_durable(options: dict[str, Any]) -> None:
+    """Messages acknowledged after fsync, 64 senders, groups of 10."""
+    with home(options["settings"]) as place:
+        clustered = bool(place.settings.get("DATABASE_URL"))
+        runs = Runs(durable.CLUSTERED if clustered else durable.EMBEDDED)
+        circles = place.seed(durable.SENDERS * durable.GROUP, durable.GROUP)
+        for number in range(options["runs"]):
+            click.echo(f"run {number + 1} of {options['runs']} …", err=True)
+            with place.server() as server:
+                runs.add(*_run(durable.run(server, circles, options["seconds"])))
+        _finish(options, f"durable, {_where(place)}", runs)
+
+
+@cli.command("latency")
+@click.option("--nodes", type=click.IntRange(1, 2), default=1, show_default=True, help="Two need both URLs.")
+@click.pass_obj
+def run_latency(options: dict[str, Any], nodes: int) -> None:
+    """From send to the other one's socket, on an idle server."""
+    with home(options["settings"]) as place:
+        if nodes == 2 and len(place.settings) < 2:
+            raise click.UsageError("two nodes need --database-url and --redis-url")
+        runs = Runs(latency.TWO_NODES if nodes == 2 else latency.SAME_NODE)
+        (circle,) = place.seed(2, 2)
+        for _ in range(options["runs"]):
+            with place.server() as one:
+                if nodes == 2:
+                    with place.server() as two:
+                        runs.add(*_run(latency.run([one, two], circle, options["seconds"])))
+                else:
+                    runs.add(*_run(latency.run([one], circle, options["seconds"])))
+        _finish(options, f"latency, {_where(place)}, {nodes} node(s)", runs)
+
+
+@cli.command("resume")
+@click.pass_obj
+def run_resume(options: dict[str, Any]) -> None:
+    """10,000 positions of 20 people at once, something missed in every room."""
+    with home(options["settings"]) as place:
+        memory, log = Runs(resume.ROWS), Runs(resume.ROWS)
+        for number in range(options["runs"]):
+            (circle,) = place.seed(resume.PEOPLE, resume.PEOPLE, resume.ROOMS, prefix=f"back{number}")
+            with place.server() as server:
+                epoch, positions = uvloop.run(resume.positions_of(server, circle))
+                uvloop.run(resume.speak(server, circle))
+                memory.add(*_run(resume.run(server, circle, epoch, positions)))
+            with place.server() as server:
+                log.add(*_run(resume.run(server, circle, epoch, positions)))
+        _finish(options, f"resume from memory, {_where(place)}", memory)
+        _finish(options, f"resume from the log, {_where(place)}", log)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,184 @@
+"""The machine while a benchmark runs: a server of our own on one core, and who used the others (Linux).
+
+Used by the benchmarks. What always holds: a figure is printed with what may spoil it: the generator's own load, and
+the time that strangers took.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+START_S = 30.0
+BUSY_MAX = 0.85
+FOREIGN_MAX = 0.20
+FREE = {
+    "TSUDOI_OPERATIONS_PER_S": "1e9",
+    "TSUDOI_OPERATIONS_BURST": "1e9",
+    "TSUDOI_OPERATIONS_IN_FLIGHT_MAX": "100000",
+    "TSUDOI_LOG_LEVEL": "warning",
+}
+
+
+def process_s(pid: int) -> float:
+    """CPU seconds of a process, its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK_S
+
+
+def all_s() -> float:
+    """CPU seconds that anybody used on this machine."""
+    user, nice, system, _idle, _wait, irq, soft, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    )
+    return (user + nice + system + irq + soft) * TICK_S
+
+
+def memory_kib(pid: int) -> int:
+    """Proportional set size of a process, in KiB."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(found.group(1)) if found else 0
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was used during `with watched(pids) as usage`: seconds of wall, server, generator and strangers."""
+
+    wall_s: float = 0.0
+    server_s: float = 0.0
+    generator_s: float = 0.0
+    foreign_s: float = 0.0
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the figures should not be believed, if so."""
+        found = []
+        if self.generator_s > BUSY_MAX * self.wall_s:
+            found.append(f"void: the generator used {self.generator_s / self.wall_s:.0%} of its core")
+        if self.foreign_s > FOREIGN_MAX * self.wall_s:
+            found.append(f"noisy: strangers used {self.foreign_s / self.wall_s:.0%} of a core")
+        return found
+
+
+@contextlib.contextmanager
+def watched(pids: list[int]) -> Iterator[Usage]:
+    """Measures everybody."""
+    usage = Usage()
+    before = time.perf_counter(), sum(map(process_s, pids)), time.process_time(), all_s()
+    yield usage
+    usage.wall_s = time.perf_counter() - before[0]
+    usage.server_s = sum(map(process_s, pids)) - before[1]
+    usage.generator_s = time.process_time() - before[2]
+    usage.foreign_s = max(0.0, all_s() - before[3] - usage.server_s - usage.generator_s)
+
+
+@dataclass(slots=True)
+class Home:
+    """Where servers of a benchmark live: their data and their settings, thrown away afterwards."""
+
+    data: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the server's process is started with."""
+        ours = {"PYTHONPATH": str(CHECKOUT), "TSUDOI_DATA": str(self.data)}
+        return {**os.environ, **FREE, **ours, **self.settings}
+
+    def seed(self, people: int, circle: int, rooms: int = 1, prefix: str = "load") -> list[Circle]:
+        """People in circles, made by the command line."""
+        command = [sys.executable, "-P", "-m", "gateway.cli", "seed", "--people", str(people)]
+        command += ["--circle", str(circle), "--rooms", str(rooms), "--prefix", prefix]
+        done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)  # noqa: S603  # our own command line
+        return [Circle(**orjson.loads(line)) for line in done.stdout.splitlines()]
+
+    @contextlib.contextmanager
+    def server(self) -> Iterator[Server]:
+        """A server pinned to the first core; the generator goes to the last one."""
+        command = [sys.executable, "-P", "-m", "gateway.cli", "serve"]
+        environment = {**self.environment, "PORT": "0"}
+        process = subprocess.Popen(  # noqa: S603  # our own command line
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            yield Server(process.pid, _address(process))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+            process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Friends by their tokens, and the ids of their rooms."""
+
+    tokens: list[str]
+    rooms: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    pid: int
+    url: str
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    end = time.monotonic() + START_S
+    said = []
+    while time.monotonic() < end:
+        line = process.stdout.readline()
+        if not line:
+            break
+        said.append(line)
+        found = re.search(r"http://\S+:\d+", line)
+        if found:
+            os.set_blocking(process.stdout.fileno(), False)
+            _pin(process.pid, 0)
+            return found.group()
+    raise RuntimeError("the server did not start:\n" + "".join(said))
+
+
+def _pin(pid: int, core: int) -> None:
+    """All threads of a process to one core, where there is more than one; later threads inherit it."""
+    if (os.cpu_count() or 1) < 2:
+        return
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(int(task.name), {core})
+
+
+def take_last_core() -> None:
+    """The generator's own place."""
+    count = os.cpu_count() or 1
+    if count > 1:
+        os.sched_setaffinity(0, {count - 1})
+
+
+@contextlib.contextmanager
+def home(settings: dict[str, str]) -> Iterator[Home]:
+    """A place that is gone afterwards."""
+    data = Path(tempfile.mkdtemp(prefix="tsudoi-bench-"))
+    try:
+        yield Home(data, settings)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
