@@ -44,7 +44,9 @@ export class Sheet {
     this.say("");
     this.fail("");
     this.draw();
-    if (!this.isOpen) this.#dialog.showModal();
+    // Opened from something above it, it comes above that.
+    if (this.isOpen) this.#dialog.close();
+    this.#dialog.showModal();
     this.#title.focus({ preventScroll: true });
     this.#dialog.scrollTop = 0;
   }

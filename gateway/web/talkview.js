@@ -170,6 +170,7 @@ export class TalkView {
     const wanted = new Set(timeline.lines.map((message) => message.id));
     for (const [id, { node }] of this.#nodes) {
       if (wanted.has(id)) continue;
+      if (node.contains(document.activeElement)) this.#log.focus({ preventScroll: true });
       node.remove();
       this.#nodes.delete(id);
     }
@@ -209,7 +210,13 @@ export class TalkView {
     const known = this.#nodes.get(line.message.id);
     if (known?.sign === sign) return known.node;
     const node = known?.node ?? el("li", { class: "line", data: { id: line.message.id, seq: line.message.seq } });
+    // Whoever stands on a button of this line stands on the line from now on.
+    const within = node !== document.activeElement && node.contains(document.activeElement);
     node.replaceChildren(...contents(line, this.#acts));
+    if (within) {
+      node.tabIndex = -1;
+      node.focus({ preventScroll: true });
+    }
     this.#nodes.set(line.message.id, { node, sign });
     return node;
   }
