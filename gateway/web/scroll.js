@@ -47,9 +47,10 @@ export class Scroll {
       return;
     }
     const anchor = this.firstSeen();
-    const before = anchor?.getBoundingClientRect().top ?? 0;
+    // By its end: a day's mark at its head goes when what was said before on the same day comes in.
+    const before = anchor?.getBoundingClientRect().bottom ?? 0;
     change();
-    if (anchor?.isConnected) this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
+    if (anchor?.isConnected) this.#box.scrollTop += anchor.getBoundingClientRect().bottom - before;
     this.#look();
   }
 
