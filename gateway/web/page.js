@@ -257,9 +257,9 @@ class Page {
   #respoken() {
     fillWords(document, words);
     this.#tellLink();
-    if (this.people.me) this.renamed(this.people.me);
-    this.talk.head();
-    this.#render();
+    if (this.people.me) this.#tellName();
+    this.list.render();
+    this.talk.respoken();
     this.menu.badge();
   }
 

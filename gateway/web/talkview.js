@@ -114,6 +114,13 @@ export class TalkView {
     byId("room-note").hidden = !note;
   }
 
+  /** Another language: what stands around the lines is said again as well. */
+  respoken() {
+    this.head();
+    this.#answer(this.#replyTo);
+    this.render();
+  }
+
   /** A push of the open room. */
   apply(frame) {
     const changed = this.#timeline.apply(frame);
