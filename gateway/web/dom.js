@@ -31,7 +31,8 @@ export function fillWords(root, words) {
 export function face(id, name, kind = "") {
   let sum = 0;
   for (const char of id) sum = (sum * 31 + char.codePointAt(0)) % 6;
-  const sign = [...name][0] ?? "·";
+  const [first] = new Intl.Segmenter().segment(name);
+  const sign = first?.segment ?? "·";
   return el("span", { class: `face tint-${sum} ${kind}`, "aria-hidden": "true" }, sign);
 }
 

@@ -85,6 +85,8 @@ class Page {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState !== "visible") return;
       this.client.nudge();
+      // Whom one blocks on another device is told by no push.
+      if (this.client.state === "live") this.marks.load();
       this.#render();
       this.talk.woken();
     });

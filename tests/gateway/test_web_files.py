@@ -17,6 +17,7 @@ from realtime.errors import ERRORS
 from realtime.gate import Audience, WriteFrom
 from realtime.models import Reading
 from realtime.relations import ReportReason
+from realtime.table import OPERATIONS
 from tests.gateway.test_docs_page import luminance
 from tests.support.nodes import Start
 
@@ -133,6 +134,18 @@ def test_no_sentence_stands_outside_the_tables() -> None:
         and JAPANESE.search(re.sub(r"(?<!:)//.*|/\*\*[\s\S]*?\*/", "", source))
     }
     assert spoken == set()
+
+
+def test_every_operation_has_its_way_in_the_page() -> None:
+    """What a member can do over the wire, they can do here."""
+    named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', CODE))
+    # Blocks and mutes go one way, and so do the steps at the gate.
+    for kind, verb in (("block", "add"), ("block", "remove"), ("mute", "add"), ("mute", "remove")):
+        assert '`${kind}.${on ? "add" : "remove"}`' in CODE
+        named.add(f"{kind}.{verb}")
+    named |= set(re.findall(r"/api/v1/([a-z]+\.[a-z_]+)", CODE))
+    named |= set(re.findall(r'"(connect|pong)"', CODE))
+    assert set(OPERATIONS) - named == set()
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
