@@ -16,6 +16,7 @@ export class InvitesDialog {
     this.#app = app;
     guardEnter(byId("invite-make"));
     byId("invite-print").addEventListener("click", () => print());
+    byId("invites").addEventListener("close", () => this.clear());
     byId("invite-make").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#act(() => this.#make());

@@ -250,6 +250,7 @@ class Page {
 
   /** Whom one blocks or mutes has changed, or who asks to follow. */
   #marked() {
+    this.talk.head();
     this.#render();
     this.menu.badge();
     this.ties.changed();

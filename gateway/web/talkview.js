@@ -109,7 +109,8 @@ export class TalkView {
     byId("people-button").textContent = group ? words.members(card.members) : words.profile;
     byId("people-button").setAttribute("aria-label", group ? words.people_label(card.members) : words.profile_open(title));
     const waits = card.state === "request" && card.creator === this.#app.people.me?.id;
-    const note = card.state === "draft" ? words.draft_note : waits ? words.request_note : "";
+    const blocked = !group && card.peer && this.#app.marks.folds(card.peer.id) === "blocked";
+    const note = blocked ? words.blocked_note : card.state === "draft" ? words.draft_note : waits ? words.request_note : "";
     byId("room-note").textContent = note;
     byId("room-note").hidden = !note;
   }
@@ -135,8 +136,8 @@ export class TalkView {
 
   /** Somebody else's line: counted for whoever reads elsewhere, told to whoever listens. */
   #heard(message) {
-    const { people, marks } = this.#app;
-    if (message.author === people.me?.id || marks.folds(message.author)) return;
+    const { people } = this.#app;
+    if (message.author === people.me?.id || this.#folds(message.author)) return;
     if (!this.#scroll.atEnd) this.#fresh++;
     const text = gist(people, message);
     this.#announcer.tell(message.system ? text : `${nameOf(people, message.author)}: ${text}`);
@@ -206,10 +207,15 @@ export class TalkView {
 
   /** All that decides how a line looks. */
   #line(message, where) {
-    const { people, marks } = this.#app;
+    const { people } = this.#app;
     const target = message.reply_to ? (this.#timeline.find(message.reply_to) ?? this.#quotes.want(message.reply_to)) : null;
-    const fold = message.system || message.deleted || this.#unfolded.has(message.id) ? "" : marks.folds(message.author);
-    return { message, target, where, people, fold, quoteFold: target ? marks.folds(target.author) : "" };
+    const fold = message.system || message.deleted || this.#unfolded.has(message.id) ? "" : this.#folds(message.author);
+    return { message, target, where, people, fold, quoteFold: target ? this.#folds(target.author) : "" };
+  }
+
+  /** Why somebody's lines are folded here; whoever opens a DM wants to read it. */
+  #folds(author) {
+    return this.#app.rooms.get(this.room)?.kind === "group" ? this.#app.marks.folds(author) : "";
   }
 
   #node(line) {

@@ -62,7 +62,7 @@ export class Ties {
   }
 
   #draw() {
-    const rows = this.#cards.map((card) => personRow(card, { open: () => this.#app.profile.open(card.id), acts: this.#acts(card) }));
+    const rows = this.#cards.map((card) => this.#row(card));
     const none = this.#loaded ? words.tie_none[this.#which] : words.loading;
     return {
       title: this.#owner ? words.ties_of(this.#owner.name) : words.ties,
@@ -72,6 +72,12 @@ export class Ties {
         this.#next && el("p", { class: "acts" }, el("button", { class: "plain", type: "button", onclick: () => this.#read(this.#cards) }, words.more)),
       ],
     };
+  }
+
+  #row(card) {
+    const acts = this.#acts(card);
+    if (card.gone) return personRow({ ...card, name: words.gone_person }, { acts });
+    return personRow(card, { open: () => this.#app.profile.open(card.id), acts });
   }
 
   #tabs() {

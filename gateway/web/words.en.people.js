@@ -37,6 +37,7 @@ export const EN_PEOPLE = {
   follow_added: (name) => `${name} follows you now`,
   follow_requested: (name) => `${name} asks to follow you`,
   follow_accepted: (name) => `${name} accepted your request to follow`,
+  blocked_note: "You block this person. To talk, unblock them from their profile.",
   folded: { blocked: "A line by someone you block", muted: "A line by someone you mute" },
   fold_show: "Show",
   // Ties

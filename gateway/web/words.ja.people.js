@@ -37,6 +37,7 @@ export const JA_PEOPLE = {
   follow_added: (name) => `${name}さんにフォローされました`,
   follow_requested: (name) => `${name}さんからフォローの申し込みが届きました`,
   follow_accepted: (name) => `${name}さんがフォローを承認しました`,
+  blocked_note: "この人をブロックしています。話すには、プロフィールからブロックをやめてください。",
   folded: { blocked: "ブロックしている人の発言", muted: "ミュートしている人の発言" },
   fold_show: "見る",
   // Ties

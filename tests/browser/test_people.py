@@ -311,3 +311,24 @@ def test_ones_data_comes_as_a_zip_and_one_can_go(visit: Visit, demo: ServerProce
     says(aki.locator("#notice"), "アカウントを削除しました")
     aki.locator("#door:visible").wait_for()
     assert not any(cookie["name"] == "tsudoi_session" for cookie in aki.context.cookies())
+
+
+def test_a_member_enters_a_room_by_a_typed_code(visit: Visit, demo: ServerProcess, link: str) -> None:
+    aki, sora = visit.person(link, "aki"), stranger(visit, demo, "sora", "そら")
+    enter_room(aki)
+    aki.locator("#people-button").click()
+    aki.locator("#group-invite").click()
+    aki.get_by_label(f"部屋「{ROOM}」へ").check()
+    aki.locator("#invite-make-do").click()
+    aki.locator("#invite-made:visible").wait_for()
+    code = aki.locator("#invite-code").text_content()
+    # What is shown once is gone with its dialog.
+    aki.keyboard.press("Escape")
+    assert code not in aki.locator("body").inner_html()
+    sora.locator("#new-button").click()
+    sora.locator("#invite_code").fill(code.lower())
+    sora.locator("#invite-form [type=submit]").click()
+    says(sora.locator("#what"), ROOM)
+    sora.locator("#join-form .strong", has_text="部屋に入る").click()
+    says(sora.locator("#room-title"), ROOM)
+    says(aki.locator("#notice"), "そらさんが参加しました")

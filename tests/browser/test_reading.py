@@ -43,10 +43,11 @@ FIRST = """() => {
 PLACE = "id => document.querySelector(`[data-id='${id}']`)?.getBoundingClientRect().bottom"
 
 
-@pytest.fixture
-def long_room(visit: Visit) -> Iterator[tuple[Any, str]]:
-    """Aki on a phone, outside a room in which haru has said a thousand lines; the id of the first of them."""
+@pytest.fixture(scope="module")
+def long_room(browser: Any) -> Iterator[tuple[str, str]]:
+    """The link of a demo in whose room haru has said a thousand lines, and the id of the first of them."""
     with ServerProcess(FAST, ("demo",)) as server:
+        visit = Visit(browser)
         link = server.wait_for_log(LINK)
         haru = visit.person(link, "haru")
         room = post(haru, server.url, "room.list")["rooms"][0]["id"]
@@ -60,9 +61,8 @@ def long_room(visit: Visit) -> Iterator[tuple[Any, str]]:
             nonce="re",
             reply_to=first,
         )
-        haru.context.close()
-        yield visit.person(link, "aki", **PHONE), first
         visit.leave()
+        yield link, first
 
 
 def wheel_until(page: Any, by: int, there: Callable[[], bool]) -> float:
@@ -92,18 +92,18 @@ def busiest_ms(trace: bytes) -> tuple[float, float]:
 
 
 def test_a_thousand_lines_scroll_without_a_long_task(
-    visit: Visit, long_room: tuple[Any, str], record_property: Callable[[str, object], None]
+    visit: Visit, long_room: tuple[str, str], record_property: Callable[[str, object], None]
 ) -> None:
-    page, _ = long_room
+    page = visit.person(long_room[0], "aki", **PHONE)
     page.evaluate(WATCH)
     visit.browser.start_tracing(page=page, categories=["toplevel", "disabled-by-default-thread_time"])
     enter_room(page)
     rows = page.locator("#lines > li")
     page.locator("#fresh", has_text="いちばん新しい所へ").click()
-    up_s = wheel_until(page, -900, page.locator("#history-start").is_visible)
+    up_s = wheel_until(page, -1_800, page.locator("#history-start").is_visible)
     count(page.locator("#lines", has_text="0番目の話"), 1)
     assert rows.count() <= KEPT
-    down_s = wheel_until(page, 900, lambda: page.locator("#lines", has_text="はじめの話って?").count() > 0)
+    down_s = wheel_until(page, 1_800, lambda: page.locator("#lines", has_text="はじめの話って?").count() > 0)
     assert rows.count() <= KEPT
     busy_ms, wall_ms = busiest_ms(visit.browser.stop_tracing())
     record_property("longest task, processor ms", round(busy_ms, 1))
@@ -113,8 +113,8 @@ def test_a_thousand_lines_scroll_without_a_long_task(
     assert busy_ms <= TASK_MS
 
 
-def test_history_comes_in_without_a_move(long_room: tuple[Any, str]) -> None:
-    page, _ = long_room
+def test_history_comes_in_without_a_move(visit: Visit, long_room: tuple[str, str]) -> None:
+    page = visit.person(long_room[0], "mio", **PHONE)
     enter_room(page)
     page.locator("#fresh", has_text="いちばん新しい所へ").click()
     count(page.locator("#lines", has_text="はじめの話って?"), 1)
@@ -138,10 +138,11 @@ def test_history_comes_in_without_a_move(long_room: tuple[Any, str]) -> None:
         assert abs(page.evaluate(PLACE, place) - before) < 1
 
 
-def test_a_quote_leads_to_its_line_wherever_it_stands(long_room: tuple[Any, str]) -> None:
+def test_a_quote_leads_to_its_line_wherever_it_stands(visit: Visit, long_room: tuple[str, str]) -> None:
     from playwright.sync_api import expect
 
-    page, first = long_room
+    link, first = long_room
+    page = visit.person(link, "ken", **PHONE)
     enter_room(page)
     page.locator("#fresh", has_text="いちばん新しい所へ").click()
     reply = line(page, "はじめの話って?")
