@@ -102,7 +102,7 @@ export class InvitesDialog {
   #drawPaper() {
     const { link, code, qr, room, expires_at } = this.#made;
     const title = this.#app.rooms.get(room)?.title;
-    byId("paper").replaceChildren(
+    const parts = [
       el("p", { class: "paper-name" }, `${words.app_sub} ${words.app}`),
       el("h1", {}, words.paper_title),
       title && el("p", { class: "paper-room" }, title),
@@ -111,7 +111,8 @@ export class InvitesDialog {
       el("p", { class: "paper-code" }, code),
       el("p", {}, new URL(link, location.href).host + "/i"),
       el("p", { class: "quiet" }, words.paper_until(full(expires_at))),
-    );
+    ];
+    byId("paper").replaceChildren(...parts.filter(Boolean));
   }
 
   async #copy(input) {

@@ -270,6 +270,7 @@ def test_an_operator_invites_many_and_prints_the_sheet(visit: Visit, demo: Serve
     paper = page.locator("#paper")
     assert paper.is_visible()
     says(paper, code)
+    assert paper.locator("p, h1").all_text_contents()[2].startswith("カメラで")
     assert not page.locator("#house").is_visible()
     assert not page.locator("#invites").is_visible()
     assert paper.locator("img").evaluate("async (qr) => { await qr.decode(); return qr.naturalWidth; }") > 0
