@@ -11,6 +11,7 @@ export class GroupSheet {
   #sheet = new Sheet("people");
   #room = null;
   #nonce = fresh();
+  #drawn = "";
 
   /** `app` has client, people, rooms, profile, menu and contact. */
   constructor(app) {
@@ -29,9 +30,22 @@ export class GroupSheet {
     if (this.#card) this.#sheet.open(() => this.#draw());
   }
 
+  /** Somebody came or went, or the group has another name. */
+  changed() {
+    if (!this.#sheet.isOpen) return;
+    if (!this.#card) this.#sheet.close();
+    else if (this.#drawn !== this.#sign()) this.#sheet.renew();
+  }
+
+  #sign() {
+    const { people, title, reading, creator } = this.#card;
+    return JSON.stringify([people, title, reading, creator]);
+  }
+
   #draw() {
     const card = this.#card;
     if (!card) return { title: words.people, parts: [] };
+    this.#drawn = this.#sign();
     return {
       title: words.people,
       parts: [

@@ -22,6 +22,11 @@ export function onLanguage(listener) {
   listeners.push(listener);
 }
 
+/** True while an input method is at work somewhere on the page. */
+export function converting() {
+  return composing;
+}
+
 /** Speak another language as soon as no conversion is open. */
 export function choose(language) {
   if (composing) {

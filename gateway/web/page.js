@@ -239,6 +239,7 @@ class Page {
   #roomsChanged() {
     this.list.render();
     this.talk.head();
+    this.group.changed();
     const gone = this.room && this.rooms.loaded && !this.rooms.get(this.room);
     if (gone) this.#showList();
   }

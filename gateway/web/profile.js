@@ -172,6 +172,7 @@ function button(kind, text, act) {
 
 /** A link out of the house: it tells the other site nothing of this one. */
 function outward(link) {
+  if (!link.startsWith("https://")) return link;
   const shown = link.replace(/^https:\/\//, "").replace(/\/$/, "");
   return el("a", { href: link, target: "_blank", rel: "noopener noreferrer nofollow" }, shown, el("span", { class: "unseen" }, ` ${words.profile_new_tab}`));
 }

@@ -2,7 +2,7 @@
 // holds: Escape closes it, and the focus goes back to where it came from, or near it if that is gone.
 
 import { byId, el } from "./dom.js";
-import { keepTyped, onLanguage } from "./language.js";
+import { converting, keepTyped, onLanguage } from "./language.js";
 import { words } from "./words.js";
 
 export class Sheet {
@@ -27,7 +27,7 @@ export class Sheet {
     );
     document.body.append(this.#dialog);
     this.#dialog.addEventListener("close", returnFocus);
-    onLanguage(() => this.isOpen && keepTyped(this.#body, () => this.draw()));
+    onLanguage(() => this.renew());
   }
 
   get isOpen() {
@@ -57,6 +57,14 @@ export class Sheet {
     this.#close.setAttribute("aria-label", words.close);
     this.#close.title = words.close;
     this.#body.replaceChildren(...parts.filter(Boolean));
+  }
+
+  /** Draw anew around what was typed and chosen, unless a conversion is open: then what is shown stays as it is. */
+  renew() {
+    if (!this.isOpen || converting()) return;
+    const within = this.#body.contains(document.activeElement);
+    keepTyped(this.#body, () => this.draw());
+    if (within && !this.#body.contains(document.activeElement)) this.#title.focus({ preventScroll: true });
   }
 
   close() {

@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 SIZES = ((360, 640), (768, 1024), (1280, 800))
 LANGUAGES = ("ja", "en")
 SCHEMES = ("light", "dark")
-LOOKS = tuple(product(SCHEMES, LANGUAGES, SIZES))
+# The last one is a page enlarged to four times its size (WCAG 1.4.10).
+LOOKS = (*product(SCHEMES, LANGUAGES, SIZES), ("light", "ja", (320, 256)))
 # Every pair of two choices once: enough for what stands above the page.
 PAIRS = tuple(
     (SCHEMES[other], LANGUAGES[other ^ (n == 1)], size) for n, size in enumerate(SIZES) for other in (0, 1)

@@ -224,7 +224,10 @@ def test_a_group_is_kept_by_its_people(visit: Visit, demo: ServerProcess, link: 
     haru.locator(".told", has_text="あきさんが部屋の名前を「月の集い」に変えました").wait_for()
     room = post(aki, demo.url, "room.list")["rooms"][0]
     assert room["reading"] == "all"
-    # What newcomers read is its creator's to say; everybody may leave.
+    # What newcomers read is its creator's to say; everybody may leave. What is known of the people is kept fresh while
+    # one looks at it, around what one is typing.
+    aki.locator("#people-button").click()
+    aki.locator("#room_title").fill("まだ書いている")
     haru.locator("#people-button").click()
     haru.locator("#room-form").wait_for()
     count(haru.get_by_label("はじめから全部"), 0)
@@ -234,6 +237,8 @@ def test_a_group_is_kept_by_its_people(visit: Visit, demo: ServerProcess, link: 
     assert haru.locator("body").get_attribute("data-view") == "rooms"
     aki.locator(".told", has_text="はるさんがそっと退出しました").wait_for()
     says(aki.locator("#people-button"), "3 人")
+    count(aki.locator("#people-list .person-row"), 3)
+    assert aki.locator("#room_title").input_value() == "まだ書いている"
 
 
 def test_an_operator_invites_many_and_prints_the_sheet(visit: Visit, demo: ServerProcess, link: str) -> None:
@@ -325,6 +330,7 @@ def test_a_member_enters_a_room_by_a_typed_code(visit: Visit, demo: ServerProces
     code = aki.locator("#invite-code").text_content()
     # What is shown once is gone with its dialog.
     aki.keyboard.press("Escape")
+    count(aki.locator("#invite-code:empty"), 1)
     assert code not in aki.locator("body").inner_html()
     sora.locator("#new-button").click()
     sora.locator("#invite_code").fill(code.lower())
