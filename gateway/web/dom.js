@@ -1,5 +1,7 @@
 // Small helpers for making elements. People's words go in as text only, never as markup.
 
+import { letters } from "./letters.js";
+
 /** An element with properties (`class`, `on…` listeners, `data`, attributes) and children (elements or text). */
 export function el(name, properties = {}, ...children) {
   const made = document.createElement(name);
@@ -31,8 +33,7 @@ export function fillWords(root, words) {
 export function face(id, name, kind = "") {
   let sum = 0;
   for (const char of id) sum = (sum * 31 + char.codePointAt(0)) % 6;
-  const [first] = new Intl.Segmenter().segment(name);
-  const sign = first?.segment ?? "·";
+  const sign = letters(name)[0] ?? "·";
   return el("span", { class: `face tint-${sum} ${kind}`, "aria-hidden": "true" }, sign);
 }
 

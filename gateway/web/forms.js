@@ -32,11 +32,6 @@ export function why(error) {
   return wordsOf(error.code);
 }
 
-/** How many characters a text has, as people count them. */
-export function graphemes(text) {
-  return [...new Intl.Segmenter().segment(text.trim())].length;
-}
-
 /** A labelled input with a hint and a place for its fault. */
 export function field(name, label, properties = {}, hint = "") {
   return labelled(name, label, hint, el("input", { ...common(name), autocomplete: "off", ...properties }));

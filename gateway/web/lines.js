@@ -2,6 +2,7 @@
 
 import { clock, day, dayKey, full } from "./dates.js";
 import { el, face } from "./dom.js";
+import { letters } from "./letters.js";
 import { words, wordsOf } from "./words.js";
 
 const TOGETHER_MS = 5 * 60_000;
@@ -36,7 +37,7 @@ export function gist(people, message) {
   if (message.deleted) return words.deleted;
   if (message.system) return sentence(people, message);
   const text = message.text.replace(/\s+/g, " ");
-  const chars = [...text];
+  const chars = letters(text.slice(0, 8 * QUOTE_CHARS));
   return chars.length > QUOTE_CHARS ? chars.slice(0, QUOTE_CHARS).join("") + "…" : text;
 }
 

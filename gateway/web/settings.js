@@ -4,8 +4,9 @@ import { post } from "./client.js";
 import { full } from "./dates.js";
 import { ask } from "./dialogs.js";
 import { el } from "./dom.js";
-import { Fault, area, box, field, form, graphemes, oneOf, why } from "./forms.js";
+import { Fault, area, box, field, form, oneOf, why } from "./forms.js";
 import { languageSwitch } from "./language.js";
+import { letters } from "./letters.js";
 import { Sheet } from "./sheet.js";
 import { words } from "./words.js";
 
@@ -191,7 +192,7 @@ function profileFault(error, typed) {
   if (at === "$.links") return ["link_0", words.link_wrong];
   if (error.code === "text_too_long") {
     const { limit, used } = error.details;
-    const long = LIMITED.find((name) => graphemes(typed[name]) === used) ?? "bio";
+    const long = LIMITED.find((name) => letters(typed[name].trim()).length === used) ?? "bio";
     return [long, words.too_long(limit, used)];
   }
   return error.code === "text_invalid" ? ["name", words.name_wrong] : null;

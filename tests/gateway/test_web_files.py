@@ -28,6 +28,7 @@ PAGES = ("index.html", "invite.html")
 WITHOUT_DOM = (
     "client.js",
     "kept.js",
+    "letters.js",
     "marks.js",
     "outbox.js",
     "people.js",
