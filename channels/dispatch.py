@@ -46,6 +46,7 @@ HANDLERS: dict[str, Handler] = {
     "room.send": messages.send,
     "room.read": messages.mark_read,
     "message.list": messages.list_messages,
+    "message.get": messages.get,
     "message.delete": messages.delete,
     "invite.create": invites.create,
     "invite.list": invites.list_invites,

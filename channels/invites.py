@@ -25,6 +25,7 @@ from channels.rules.invites import (
     IssuerFacts,
     fold_code,
     issue_verdict,
+    most_of,
     show_code,
     worth,
 )
@@ -84,8 +85,12 @@ async def list_invites(desk: Desk, actor: Actor, request: Empty) -> g.Invites:
         assert issuer is not None
         rows = invites.invites_of(tx, actor.account, LISTED_MAX)
         left = max(0, desk.settings.limits.invites_live_max - invites.count_live(tx, actor.account))
+        uses_max, days_max = most_of(issuer.role, _limits(desk))
         return g.Invites(
-            invites=[_view(tx, row, issuer) for row in rows], left=0 if issuer.invites_barred else left
+            invites=[_view(tx, row, issuer) for row in rows],
+            left=0 if issuer.invites_barred else left,
+            uses_max=uses_max,
+            days_max=days_max,
         )
 
     return await desk.db.read(unit)
@@ -235,19 +240,23 @@ def network_of(address: str) -> str:
 def _issuer(tx: Tx, desk: Desk, actor: Actor, *, uses: int, days: int) -> AccountRow:
     issuer = account_by_id(tx, actor.account)
     assert issuer is not None
+    allowed = _limits(desk)
+    facts = IssuerFacts(issuer.role, bool(issuer.invites_barred), invites.count_live(tx, issuer.id))
+    code = issue_verdict(facts, uses, days, allowed)
+    if code == "invite_quota":
+        raise Refusal(code, limit=allowed.member_live_max)
+    check(code)
+    return issuer
+
+
+def _limits(desk: Desk) -> InviteLimits:
     limits = desk.settings.limits
-    allowed = InviteLimits(
+    return InviteLimits(
         limits.invites_live_max,
         limits.invite_days_max,
         limits.operator_invite_uses_max,
         limits.operator_invite_days_max,
     )
-    facts = IssuerFacts(issuer.role, bool(issuer.invites_barred), invites.count_live(tx, issuer.id))
-    code = issue_verdict(facts, uses, days, allowed)
-    if code == "invite_quota":
-        raise Refusal(code, limit=limits.invites_live_max)
-    check(code)
-    return issuer
 
 
 def _once(

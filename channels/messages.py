@@ -10,7 +10,18 @@ from channels.send import SEND, NotOpen, SendItem, facts_of, text_limit
 from realtime.errors import Refusal
 from realtime.events import ReadMoved
 from realtime.ids import room_channel
-from realtime.requests import Done, MessageDelete, MessageList, MessagePage, Read, RoomRead, RoomSend, Sent
+from realtime.models import Message
+from realtime.requests import (
+    Done,
+    MessageDelete,
+    MessageGet,
+    MessageList,
+    MessagePage,
+    Read,
+    RoomRead,
+    RoomSend,
+    Sent,
+)
 from realtime.text import clean_text
 from storage import log
 from storage.database import Tx
@@ -55,6 +66,24 @@ async def list_messages(desk: Desk, actor: Actor, request: MessageList) -> Messa
             more_after=more if not newest else request.before is not None,
             seq=log.tops(tx, [channel])[channel],
         )
+
+    return await desk.db.read(unit)
+
+
+async def get(desk: Desk, actor: Actor, request: MessageGet) -> Message:
+    """One line, judged as a page would. Errors: `not_found`, `not_member`."""
+
+    def unit(tx: Tx) -> Message:
+        row = messages_by_id(tx, [request.message]).get(request.message)
+        room = room_by_id(tx, row.room) if row else None
+        if row is None or room is None:
+            raise Refusal("not_found")
+        mine = member(tx, room.id, actor.account)
+        check(verdict(Act.READ, facts_of(room, mine, actor.account)))
+        assert mine is not None
+        if row.seq <= mine.from_seq or row.only_for not in (None, actor.account):
+            raise Refusal("not_found")
+        return message_view(row)
 
     return await desk.db.read(unit)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,16 +15,15 @@ import orjson
 import structlog
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, export, openapi, probes
+from gateway import asyncapi, export, openapi, pages, probes
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.node import Node
@@ -39,7 +37,6 @@ from realtime.settings import Limits
 from realtime.table import OPERATIONS
 
 log = structlog.get_logger("http")
-WEB = Path(__file__).parent / "web"
 VERSION = "0.1.0"
 MINUTE_S = 60.0
 GUESTS_TOGETHER = 10
@@ -68,7 +65,7 @@ def routes() -> list[BaseRoute]:
         Route("/docs", _page("docs.html")),
         Route("/", _page("index.html")),
         Route("/i", _page("invite.html")),
-        Mount("/web", _Files(directory=WEB)),
+        Route("/web/{path:path}", pages.file),
     ]
 
 
@@ -215,7 +212,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def _page(name: str) -> Any:
     async def serve(request: Request) -> Response:
-        return FileResponse(WEB / name, headers={"cache-control": "no-cache"})
+        return pages.page(name, request)
 
     return serve
 
@@ -232,16 +229,6 @@ async def _openapi(request: Request) -> Response:
 
 async def _asyncapi(request: Request) -> Response:
     return Response(_asyncapi_bytes(node_of(request).settings.limits), media_type="application/json")
-
-
-class _Files(StaticFiles):
-    """The page's files. Browsers ask each time (by ETag), so that files of two versions never meet in one page."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """As Starlette's, and `no-cache`."""
-        response = super().file_response(*args, **kwargs)
-        response.headers["cache-control"] = "no-cache"
-        return response
 
 
 @functools.cache

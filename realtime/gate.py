@@ -91,10 +91,13 @@ class NewInvite(Invite, frozen=True, kw_only=True):
 
 
 class Invites(Shape, frozen=True, kw_only=True):
-    """One's invites, the newest first, and how many more may be live at once."""
+    """One's invites, the newest first, and how many more may be live at once. `uses_max` and `days_max`: how often and
+    for how long a new one may be used at most."""
 
     invites: list[Invite]
     left: int
+    uses_max: int
+    days_max: int
 
 
 class InvitePreview(Shape, frozen=True, kw_only=True):

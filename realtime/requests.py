@@ -233,6 +233,12 @@ class MessagePage(Shape, frozen=True, kw_only=True):
     seq: int
 
 
+class MessageGet(Request, frozen=True, kw_only=True):
+    """One line, by its id: where a reply leads that is on no page one has."""
+
+    message: Id
+
+
 class MessageDelete(Request, frozen=True, kw_only=True):
     """One's own message: everyone's copy goes."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from realtime import gate as g
 from realtime import requests as r
-from realtime.models import Room
+from realtime.models import Message, Room
 from realtime.operations import Door, Operation, Who
 from realtime.table_relations import RELATIONS
 
@@ -136,6 +136,13 @@ _TABLE = (
     ),
     Operation(
         "message.list", r.MessageList, r.MessagePage, "History of a room.", ("not_found", "not_member")
+    ),
+    Operation(
+        "message.get",
+        r.MessageGet,
+        Message,
+        "One line of a room one reads, with its place there.",
+        ("not_found", "not_member"),
     ),
     Operation(
         "message.delete",

@@ -23,6 +23,7 @@ usage: ./test                 style, types, then all tests on all cores
        ./test lint            style and types only
        ./test PATH… | -k WORD | any other pytest argument: these tests only, without style and types
        ./test --strict …      a skipped test is a failure (so it is when CI=true)
+       ./test screenshots     makes the pictures of docs/images anew
 
 What the tests use, if given, instead of starting their own:
        TEST_POSTGRES_URL      a PostgreSQL whose user may create databases
@@ -148,6 +149,9 @@ def main(arguments: Sequence[str]) -> int:
     if strict:
         os.environ["TSUDOI_TEST_STRICT"] = "1"
     wanted = [argument for argument in arguments if argument != "--strict"]
+    if wanted == ["screenshots"]:
+        os.environ["TSUDOI_SCREENSHOTS"] = "1"
+        wanted = ["tests/browser/test_screenshots.py"]
     faults = [f"{name} failed" for name in run_lint(subprocess.call)] if wanted in ([], ["lint"]) else []
     tally = None
     if wanted != ["lint"]:

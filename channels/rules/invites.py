@@ -68,15 +68,22 @@ class InviteLimits:
     operator_days_max: int
 
 
+def most_of(role: str, limits: InviteLimits) -> tuple[int, int]:
+    """How often an invite of such an issuer may be used at most, and for how many days."""
+    if role == "operator":
+        return limits.operator_uses_max, limits.operator_days_max
+    return 1, limits.member_days
+
+
 def issue_verdict(facts: IssuerFacts, uses: int, days: int, limits: InviteLimits) -> str | None:
     """None if this invite may be issued, else the code to refuse with."""
     if facts.barred:
         return "forbidden"
+    uses_max, days_max = most_of(facts.role, limits)
+    fits = uses <= uses_max and days <= days_max
     if facts.role == "operator":
-        return (
-            None if uses <= limits.operator_uses_max and days <= limits.operator_days_max else "bad_request"
-        )
-    if uses != 1 or days > limits.member_days:
+        return None if fits else "bad_request"
+    if not fits:
         return "forbidden"
     return None if facts.live < limits.member_live_max else "invite_quota"
 

@@ -23,11 +23,12 @@ const ONLINE_MS = 500;
 
 /** Why a call did not succeed: a code of the server's table, or `offline`, `timeout` from here. */
 export class CallError extends Error {
-  constructor({ code, message = code, retry_ms = null, details = {} }) {
+  constructor({ code, message = code, retry_ms = null, details = {}, request_id = "" }) {
     super(message);
     this.code = code;
     this.retryMs = retry_ms;
     this.details = details;
+    this.requestId = request_id;
   }
 
   /** The same request may succeed later without being changed. */

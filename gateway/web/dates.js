@@ -14,14 +14,14 @@ export function dayKey(ms) {
   return `${at.getFullYear()}-${at.getMonth()}-${at.getDate()}`;
 }
 
-/** きょう, きのう, 11月20日(木), 2024年11月20日(水) */
+/** きょう, きのう, 11月20日(木), 2024年11月20日(水); today, yesterday, Thu 20 Nov, Wed 20 Nov 2024 */
 export function day(ms, nowMs = Date.now()) {
   const now = new Date(nowMs);
   const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1, 12);
   if (dayKey(ms) === dayKey(nowMs)) return words.today;
   if (dayKey(ms) === dayKey(yesterday.getTime())) return words.yesterday;
   const at = new Date(ms);
-  const parts = [at.getMonth() + 1, at.getDate(), words.weekdays[at.getDay()]];
+  const parts = [words.months[at.getMonth()], at.getDate(), words.weekdays[at.getDay()]];
   return at.getFullYear() === now.getFullYear() ? words.date(...parts) : words.date_year(at.getFullYear(), ...parts);
 }
 

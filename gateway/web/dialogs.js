@@ -1,8 +1,10 @@
-// What opens above the page: questions, new talks, the people of a room. Native dialogs, closed by Esc.
+// What opens above the page: questions and new talks. Native dialogs, closed by Esc.
 
 import { byId, el, face } from "./dom.js";
-import { guardEnter } from "./forms.js";
-import { words, wordsOf } from "./words.js";
+import { guardEnter, why } from "./forms.js";
+import { codeEntry } from "./login.js";
+import { returnFocus } from "./sheet.js";
+import { words } from "./words.js";
 
 /** A question with one way to do it and one to leave it. Resolves with true or false. */
 export function ask(question, action) {
@@ -17,7 +19,7 @@ export function ask(question, action) {
 }
 
 /** Check boxes for people; the fieldset's checked values are account ids. */
-function choices(box, people, none) {
+export function choices(box, people, none) {
   const rows = people.map((card) =>
     el(
       "label",
@@ -30,21 +32,20 @@ function choices(box, people, none) {
   box.replaceChildren(...(rows.length ? rows : [el("p", { class: "quiet" }, none)]));
 }
 
-function chosen(box) {
+export function chosen(box) {
   return [...box.querySelectorAll("input:checked")].map((input) => input.value);
 }
 
 export class Dialogs {
   #app;
   #nonce = "";
-  #room = null;
 
-  /** `app` has client, people, rooms and go(room). */
+  /** `app` has client, people, rooms, marks and go(room). */
   constructor(app) {
     this.#app = app;
     this.#form("group-form", "new-fault", () => this.#createGroup());
     this.#form("dm-form", "new-fault", () => this.#openDm());
-    this.#form("add-form", "people-fault", () => this.#add());
+    for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", returnFocus);
     for (const button of document.querySelectorAll("dialog [data-close]")) {
       button.addEventListener("click", () => button.closest("dialog").close());
     }
@@ -56,27 +57,10 @@ export class Dialogs {
     byId("group-title").value = "";
     byId("dm-handle").value = "";
     byId("new-fault").textContent = "";
-    choices(byId("group-people"), this.#app.people.others(), words.group_nobody);
+    const others = this.#app.people.others().filter((other) => !this.#app.marks.folds(other.id));
+    choices(byId("group-people"), others, words.group_nobody);
+    byId("code-place").replaceChildren(codeEntry());
     byId("new").showModal();
-  }
-
-  /** Who is in a room, and who could be. */
-  async openPeople(room) {
-    this.#nonce = fresh();
-    this.#room = room;
-    byId("people-fault").textContent = "";
-    const card = (await this.#app.rooms.refresh(room)) ?? this.#app.rooms.get(room);
-    const here = new Set();
-    const rows = (card.people ?? []).map(({ account, state }) => {
-      here.add(account.id);
-      const name = account.name + (state === "invited" ? ` (${words.invited})` : "");
-      return el("li", { class: "choice" }, face(account.id, account.name), el("span", {}, name, el("small", {}, ` @${account.handle}`)));
-    });
-    byId("people-list").replaceChildren(...rows);
-    const others = this.#app.people.others().filter((other) => !here.has(other.id));
-    choices(byId("add-people"), others, words.people_all);
-    byId("add-do").hidden = others.length === 0;
-    byId("people").showModal();
   }
 
   #form(id, fault, act) {
@@ -91,7 +75,7 @@ export class Dialogs {
         await act();
         form.closest("dialog").close();
       } catch (error) {
-        byId(fault).textContent = wordsOf(error.code);
+        byId(fault).textContent = why(error);
       }
       button.disabled = false;
     });
@@ -109,20 +93,12 @@ export class Dialogs {
   }
 
   async #openDm() {
-    const handle = byId("dm-handle").value.trim().replace(/^@/, "");
-    const account = await this.#app.client.call("account.get", { handle });
+    const handle = byId("dm-handle").value.trim().replace(/^[@＠]/, "");
+    const account = await this.#app.client.call("account.get", { handle: handle.normalize("NFKC").toLowerCase() });
     this.#app.people.put(account);
     const room = await this.#app.client.call("room.open", { account: account.id });
     this.#app.rooms.put(room);
     this.#app.go(room.id);
-  }
-
-  async #add() {
-    const accounts = chosen(byId("add-people"));
-    if (accounts.length) {
-      await this.#app.client.call("room.add", { room: this.#room, accounts, nonce: this.#nonce });
-    }
-    await this.#app.rooms.refresh(this.#room);
   }
 }
 

@@ -1,5 +1,7 @@
 // Small helpers for making elements. People's words go in as text only, never as markup.
 
+import { letters } from "./letters.js";
+
 /** An element with properties (`class`, `on…` listeners, `data`, attributes) and children (elements or text). */
 export function el(name, properties = {}, ...children) {
   const made = document.createElement(name);
@@ -17,9 +19,10 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Fill `data-words` (text) and `data-label` (accessible name) of the static page from the table. */
+/** Fill `data-words` (text), `data-hint` (placeholder) and `data-label` (accessible name) of the static page from the table. */
 export function fillWords(root, words) {
   for (const each of root.querySelectorAll("[data-words]")) each.textContent = words[each.dataset.words];
+  for (const each of root.querySelectorAll("[data-hint]")) each.placeholder = words[each.dataset.hint];
   for (const each of root.querySelectorAll("[data-label]")) {
     each.setAttribute("aria-label", words[each.dataset.label]);
     each.title = words[each.dataset.label];
@@ -30,6 +33,15 @@ export function fillWords(root, words) {
 export function face(id, name, kind = "") {
   let sum = 0;
   for (const char of id) sum = (sum * 31 + char.codePointAt(0)) % 6;
-  const sign = [...name][0] ?? "·";
+  const sign = letters(name)[0] ?? "·";
   return el("span", { class: `face tint-${sum} ${kind}`, "aria-hidden": "true" }, sign);
+}
+
+/** A person in a list: face, name, perhaps a note; opens their profile, if `open` is given. */
+export function personRow(card, { open = null, note = "", acts = [] } = {}) {
+  const name = el("span", { class: "person-name" }, card.name, card.handle && el("small", {}, ` @${card.handle}`), note && el("small", { class: "note" }, note));
+  const who = open
+    ? el("button", { class: "person-open", type: "button", data: { account: card.id }, onclick: open }, face(card.id, card.name), name)
+    : el("span", { class: "person-open" }, face(card.id, card.name), name);
+  return el("li", { class: "person-row" }, who, acts.length ? el("span", { class: "acts" }, ...acts) : null);
 }

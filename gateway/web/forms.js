@@ -6,6 +6,13 @@ import { words, wordsOf } from "./words.js";
 
 const MINUTE_MS = 60_000;
 
+let fault = "";
+
+/** The number of the last fault of the server, for a word to the operators. */
+export function lastFault() {
+  return fault;
+}
+
 /** Something is wrong with one field. */
 export class Fault extends Error {
   constructor(field, text) {
@@ -18,12 +25,28 @@ export class Fault extends Error {
 export function why(error) {
   if (error.code === "rate_limited" && error.retryMs > MINUTE_MS) return words.wait_minutes(Math.ceil(error.retryMs / MINUTE_MS));
   if (error.code === "rate_limited" && error.retryMs) return words.wait_seconds(Math.ceil(error.retryMs / 1000));
+  if (error.code === "internal" && error.requestId) {
+    fault = error.requestId;
+    return words.fault_id(words.errors.other, error.requestId);
+  }
   return wordsOf(error.code);
 }
 
 /** A labelled input with a hint and a place for its fault. */
 export function field(name, label, properties = {}, hint = "") {
-  const input = el("input", { id: name, name, autocomplete: "off", "aria-describedby": `${name}-hint ${name}-fault`, ...properties });
+  return labelled(name, label, hint, el("input", { ...common(name), autocomplete: "off", ...properties }));
+}
+
+/** The same for words of several lines. */
+export function area(name, label, { value = "", ...properties } = {}, hint = "") {
+  return labelled(name, label, hint, el("textarea", { ...common(name), rows: 4, ...properties }, value));
+}
+
+function common(name) {
+  return { id: name, name, "aria-describedby": `${name}-hint ${name}-fault` };
+}
+
+function labelled(name, label, hint, input) {
   return el(
     "div",
     { class: "field" },
@@ -92,8 +115,9 @@ export function form(name, { act, button, place = () => null, input = () => {} }
 function values(made) {
   const found = {};
   for (const input of made.elements) {
+    if (!input.name) continue;
     if (input.type === "checkbox") found[input.name] = input.checked;
-    else if (input.name && (input.type !== "radio" || input.checked)) found[input.name] = input.value;
+    else if (input.type !== "radio" || input.checked) found[input.name] = input.value;
   }
   return found;
 }
@@ -104,7 +128,8 @@ function clear(made) {
 }
 
 function tell(made, own, at, text) {
-  const input = at ? made.elements[at] : null;
+  const named = at ? made.elements[at] : null;
+  const input = named instanceof RadioNodeList ? named[0] : named;
   const line = at ? made.querySelector(`#${at}-fault`) : null;
   (line ?? own).textContent = text;
   input?.setAttribute("aria-invalid", "true");

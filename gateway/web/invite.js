@@ -6,11 +6,14 @@ import { full } from "./dates.js";
 import { byId, el, face, fillWords } from "./dom.js";
 import { box, form, why } from "./forms.js";
 import { ATTEMPT, DEMO, INSIDE, INVITE, OPEN, forget, keep, recall } from "./kept.js";
+import { keepTyped, languageSwitch, onLanguage } from "./language.js";
 import { codeEntry } from "./login.js";
 import { SignUp, beginSignUp, byAnother, resumeSignUp } from "./signup.js";
 import { words } from "./words.js";
 
 const place = byId("gate");
+// Draws what is shown once more, in the language of that moment.
+let draw = () => {};
 
 /** Take the token out of the address bar; the tab keeps it over reloads. */
 function takeKey() {
@@ -21,8 +24,10 @@ function takeKey() {
   if (location.hash) history.replaceState(null, "", location.pathname);
 }
 
-function show(...children) {
-  place.replaceChildren(...children.filter(Boolean));
+/** Show what `parts()` returns, and again when the language changes. */
+function show(parts) {
+  draw = () => place.replaceChildren(...parts().filter(Boolean));
+  draw();
   place.querySelector("h2")?.focus({ preventScroll: true });
 }
 
@@ -45,14 +50,14 @@ async function begin() {
   const key = recall(INVITE);
   // Its own hold on the invite makes the link look used, so a sign-up on its way goes first.
   if (recall(ATTEMPT)) return goOn();
-  if (key === null) return show(heading(words.invite_came), el("p", {}, words.invite_none), codeEntry(), link(words.invite_login, "/"));
+  if (key === null) return show(() => [heading(words.invite_came), el("p", {}, words.invite_none), codeEntry(), link(words.invite_login, "/")]);
   // A typed code was an act of its own; a link may have been opened by a machine.
   if (key.code) return open(key);
-  show(
+  show(() => [
     heading(words.invite_came),
     el("p", { class: "quiet" }, words.invite_came_hint),
     el("p", { class: "acts" }, el("button", { id: "open", class: "strong", type: "button", onclick: (event) => busy(event, () => open(key)) }, words.invite_open)),
-  );
+  ]);
 }
 
 async function busy({ currentTarget: button }, act) {
@@ -74,9 +79,12 @@ async function goOn() {
 function signUp() {
   const inside = el("div", {});
   const key = recall(INVITE);
-  const other = key && byAnother(key) && el("button", { class: "link", type: "button", onclick: () => anew() }, words.other_invite);
-  show(inside, other && el("p", { class: "links" }, other));
-  new SignUp(inside, { done, lost });
+  const another = key && byAnother(key);
+  const steps = new SignUp(inside, { done, lost });
+  show(() => {
+    steps.draw();
+    return [inside, another && el("p", { class: "links" }, el("button", { class: "link", type: "button", onclick: () => anew() }, words.other_invite))];
+  });
 }
 
 function anew() {
@@ -90,23 +98,33 @@ function done() {
 }
 
 function failed(error, again) {
-  show(heading(words.invite_came), el("p", { class: "fault", role: "alert" }, why(error)), el("p", { class: "acts" }, el("button", { class: "strong", type: "button", onclick: again }, words.door_again)));
+  show(() => [
+    heading(words.invite_came),
+    el("p", { class: "fault", role: "alert" }, why(error)),
+    el("p", { class: "acts" }, el("button", { class: "strong", type: "button", onclick: again }, words.door_again)),
+  ]);
 }
 
 function lost(error) {
   if (error.code === "invite_invalid") return dead(error);
-  return show(
+  return show(() => [
     heading(words.invite_came),
     el("p", { role: "alert" }, words.attempt_lost),
     recall(INVITE) && el("p", { class: "acts" }, el("button", { class: "strong", type: "button", onclick: begin }, words.door_again)),
     link(words.invite_login, "/"),
-  );
+  ]);
 }
 
 function dead(error) {
   forget(INVITE);
-  const reason = words.invite_dead_why[error.details.reason] ?? words.invite_dead_why.other;
-  show(heading(words.invite_dead), el("p", { id: "dead", role: "alert" }, reason), el("p", {}, words.invite_dead_ask), codeEntry(), link(words.invite_login, "/"));
+  const reason = () => words.invite_dead_why[error.details.reason] ?? words.invite_dead_why.other;
+  show(() => [
+    heading(words.invite_dead),
+    el("p", { id: "dead", role: "alert" }, reason()),
+    el("p", {}, words.invite_dead_ask),
+    codeEntry(),
+    link(words.invite_login, "/"),
+  ]);
 }
 
 async function open(key) {
@@ -129,16 +147,14 @@ async function isMember() {
 }
 
 function invited(key, { kind, issuer, room_title, expires_at }, member) {
-  const card = el("p", { class: "issuer" }, face(issuer.id, issuer.name), el("span", {}, issuer.name, el("small", {}, ` @${issuer.handle}`)));
-  const what = kind === "room" ? words.invite_room(room_title) : words.invite_service;
-  show(
+  show(() => [
     heading(words.invite_from(issuer.name)),
-    card,
-    el("p", { id: "what" }, what),
+    el("p", { class: "issuer" }, face(issuer.id, issuer.name), el("span", {}, issuer.name, el("small", {}, ` @${issuer.handle}`))),
+    el("p", { id: "what" }, kind === "room" ? words.invite_room(room_title) : words.invite_service),
     el("p", { class: "quiet" }, words.invite_until(full(expires_at))),
     member && kind !== "room" ? el("p", {}, words.invite_member) : joinForm(key, issuer, member),
     link(member ? words.invite_home : words.invite_login, "/"),
-  );
+  ]);
 }
 
 function joinForm(key, issuer, member) {
@@ -163,6 +179,11 @@ async function redeem(key) {
 }
 
 fillWords(document, words);
+byId("languages").replaceChildren(languageSwitch());
+onLanguage(() => {
+  fillWords(document, words);
+  keepTyped(place, draw);
+});
 // Another link pasted into the same tab.
 addEventListener("hashchange", () => location.hash && begin());
 begin();

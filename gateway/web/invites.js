@@ -4,15 +4,19 @@ import { full } from "./dates.js";
 import { ask, fresh } from "./dialogs.js";
 import { demoKey } from "./door.js";
 import { byId, el } from "./dom.js";
-import { oneOf, why } from "./forms.js";
+import { Fault, field, guardEnter, oneOf, why } from "./forms.js";
 import { words } from "./words.js";
 
 export class InvitesDialog {
   #app;
   #nonce = fresh();
+  #made = null;
 
   constructor(app) {
     this.#app = app;
+    guardEnter(byId("invite-make"));
+    byId("invite-print").addEventListener("click", () => print());
+    byId("invites").addEventListener("close", () => this.clear());
     byId("invite-make").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#act(() => this.#make());
@@ -34,6 +38,9 @@ export class InvitesDialog {
 
   /** Links and codes are shown once, and to nobody who comes after. */
   clear() {
+    this.#made = null;
+    byId("paper").replaceChildren();
+    byId("invite-many").replaceChildren();
     byId("invite-made").hidden = true;
     byId("invite-link").value = "";
     byId("invite-code").textContent = "";
@@ -56,14 +63,14 @@ export class InvitesDialog {
     try {
       await act();
     } catch (error) {
-      byId("invites-fault").textContent = why(error);
+      byId("invites-fault").textContent = error instanceof Fault ? error.message : why(error);
     }
     button.disabled = false;
   }
 
   async #make() {
     const room = byId("invite-make").elements.invite_room?.value || null;
-    const request = { nonce: this.#nonce, kind: room ? "room" : "service", room };
+    const request = { nonce: this.#nonce, kind: room ? "room" : "service", room, ...howMany() };
     try {
       this.#show(await this.#app.client.call("invite.create", request));
     } catch (error) {
@@ -73,18 +80,39 @@ export class InvitesDialog {
     await this.#load();
   }
 
-  #show({ link, code, qr }) {
+  #show(made) {
+    const { link, code, qr } = made;
     this.#nonce = fresh();
+    this.#made = made;
+    this.#drawPaper();
     byId("invite-link").value = whole(link);
     byId("invite-code").textContent = code;
     // As a picture the drawing can run nothing. Of a link without a host it would lead nowhere.
     if (link.startsWith("/")) byId("invite-qr").removeAttribute("src");
     else byId("invite-qr").src = `data:image/svg+xml,${encodeURIComponent(qr)}`;
     byId("invite-qr").hidden = link.startsWith("/");
+    byId("invite-print").hidden = link.startsWith("/");
     byId("invite-made").hidden = false;
     byId("invites-said").textContent = "";
     byId("invite-made").querySelector("h3").focus();
     byId("invite-made").scrollIntoView({ block: "nearest" });
+  }
+
+  /** The sheet that is printed instead of the page: to hang up where people come together. */
+  #drawPaper() {
+    const { link, code, qr, room, expires_at } = this.#made;
+    const title = this.#app.rooms.get(room)?.title;
+    const parts = [
+      el("p", { class: "paper-name" }, `${words.app_sub} ${words.app}`),
+      el("h1", {}, words.paper_title),
+      title && el("p", { class: "paper-room" }, title),
+      el("img", { src: `data:image/svg+xml,${encodeURIComponent(qr)}`, alt: "" }),
+      el("p", {}, words.paper_how),
+      el("p", { class: "paper-code" }, code),
+      el("p", {}, new URL(link, location.href).host + "/i"),
+      el("p", { class: "quiet" }, words.paper_until(full(expires_at))),
+    ];
+    byId("paper").replaceChildren(...parts.filter(Boolean));
   }
 
   async #copy(input) {
@@ -101,8 +129,10 @@ export class InvitesDialog {
   }
 
   async #load() {
-    const { invites, left } = await this.#app.client.call("invite.list");
-    byId("invites-left").textContent = words.invites_left(left);
+    const { invites, left, uses_max, days_max } = await this.#app.client.call("invite.list");
+    // Who may issue many at once has no quota.
+    byId("invites-left").textContent = uses_max > 1 ? "" : words.invites_left(left);
+    askHowMany(uses_max, days_max);
     const rows = invites.map((invite) => this.#row(invite));
     byId("invites-list").replaceChildren(...(rows.length ? rows : [el("li", { class: "quiet" }, words.invites_none)]));
   }
@@ -144,6 +174,30 @@ export class InvitesDialog {
       await this.#load();
     });
   }
+}
+
+/** For those who may: how often the invite may be used, and for how long. */
+function askHowMany(usesMax, daysMax) {
+  const place = byId("invite-many");
+  if (usesMax < 2 || place.childElementCount) return;
+  const number = { inputmode: "numeric", autocomplete: "off" };
+  place.replaceChildren(
+    field("invite_uses", words.invite_uses_max(usesMax), { value: "1", ...number }),
+    field("invite_days", words.invite_days(daysMax), { value: "7", ...number }),
+  );
+}
+
+function howMany() {
+  const { invite_uses, invite_days } = byId("invite-make").elements;
+  if (!invite_uses) return {};
+  return { uses: numberOf(invite_uses), days: numberOf(invite_days) };
+}
+
+function numberOf(input) {
+  const number = Number(input.value.normalize("NFKC").trim());
+  input.setAttribute("aria-invalid", String(!(Number.isInteger(number) && number > 0)));
+  if (input.getAttribute("aria-invalid") === "true") throw new Fault(input.name, words.invite_number_wrong);
+  return number;
 }
 
 /** The link as it is handed on. In the demo it carries the demo's key, so that its guest can read the demo's mails. */

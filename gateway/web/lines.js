@@ -2,15 +2,23 @@
 
 import { clock, day, dayKey, full } from "./dates.js";
 import { el, face } from "./dom.js";
+import { letters } from "./letters.js";
 import { words, wordsOf } from "./words.js";
 
 const TOGETHER_MS = 5 * 60_000;
 const LATE_MS = 60_000;
 const QUOTE_CHARS = 80;
 
-/** A person's name for a sentence; `people` knows oneself. */
-export function nameOf(people, id) {
-  if (id === people.me?.id) return words.me;
+const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/;
+
+/** The language that words of people are read aloud in, where it is not the page's. */
+function tongue(text) {
+  return words.lang !== "ja" && JAPANESE.test(text) ? "ja" : null;
+}
+
+/** A person's name for a sentence; `people` knows oneself. `within`: not at its beginning. */
+export function nameOf(people, id, within = false) {
+  if (id === people.me?.id) return within ? words.me_within : words.me;
   const card = people.want(id);
   if (card?.gone) return words.gone_person;
   return card ? words.call_name(card.name) : words.someone;
@@ -20,8 +28,8 @@ export function nameOf(people, id) {
 export function sentence(people, message) {
   const { what, accounts = [], title = "" } = message.system;
   const tell = words.system[what] ?? words.system.other;
-  const names = words.and(accounts.map((id) => nameOf(people, id)));
-  return tell({ by: nameOf(people, message.author), names, title });
+  const names = words.and(accounts.map((id) => nameOf(people, id, true)));
+  return tell({ by: nameOf(people, message.author, true), names, title });
 }
 
 /** What a list or a quote shows of a line. */
@@ -29,7 +37,7 @@ export function gist(people, message) {
   if (message.deleted) return words.deleted;
   if (message.system) return sentence(people, message);
   const text = message.text.replace(/\s+/g, " ");
-  const chars = [...text];
+  const chars = letters(text.slice(0, 8 * QUOTE_CHARS));
   return chars.length > QUOTE_CHARS ? chars.slice(0, QUOTE_CHARS).join("") + "…" : text;
 }
 
@@ -43,21 +51,41 @@ export function place(message, before, mark) {
 
 /** Everything that a line's look depends on, as one string: equal means nothing to do. */
 export function signature(line) {
-  const { message, target, where, people } = line;
+  const { message, target, where, people, fold, quoteFold } = line;
   const names = [message.author, ...(message.system?.accounts ?? []), target?.author];
   const known = names.map((id) => id && nameOf(people, id));
-  return JSON.stringify([message, where, target && [target.text, target.deleted], known]);
+  return JSON.stringify([words.lang, message, where, fold, quoteFold, target && [target.text, target.deleted], known]);
 }
 
-/** The contents of a line's list item. `acts` has reply, remove and show. */
+/**
+ * The contents of a line's list item. `acts` has reply, remove, report, person, unfold and show. `fold` says why the
+ * line is folded, `quoteFold` why what it quotes is.
+ */
 export function contents(line, acts) {
   const { message, where } = line;
   const parts = [];
   if (where.newDay) parts.push(el("p", { class: "day" }, el("span", {}, where.newDay)));
   if (where.mark) parts.push(el("p", { class: "mark" }, el("span", {}, words.unread_mark)));
   if (message.system) parts.push(el("p", { class: "told" }, sentence(line.people, message)));
+  else if (line.fold) parts.push(folded(line, acts));
   else parts.push(said(line, acts));
   return parts;
+}
+
+function folded({ message, fold }, acts) {
+  const show = el("button", { class: "tool", type: "button", tabindex: "-1", onclick: () => acts.unfold(message) }, words.fold_show);
+  return el("p", { class: "folded" }, words.folded[fold], " ", show);
+}
+
+/** Face and name lead to the profile; the face is the same way once more, for the thumb. */
+function person(card, sign, acts) {
+  if (!card || card.gone) return sign;
+  return el("button", { class: "face-open", type: "button", tabindex: "-1", "aria-hidden": "true", onclick: () => acts.person(card.id) }, sign);
+}
+
+function author(card, name, acts) {
+  if (!card || card.gone) return el("p", { class: "who" }, name);
+  return el("p", { class: "who" }, el("button", { type: "button", tabindex: "-1", title: words.profile_open(name), onclick: () => acts.person(card.id) }, name));
 }
 
 function said(line, acts) {
@@ -65,12 +93,12 @@ function said(line, acts) {
   const own = message.author === people.me?.id;
   const card = people.want(message.author);
   const name = card?.gone ? words.said_by_gone : (card?.name ?? words.someone);
-  const shown = own || where.follows ? null : el("p", { class: "who" }, name);
+  const shown = own || where.follows ? null : author(card, name, acts);
   const heard = own ? el("span", { class: "unseen" }, words.me) : where.follows ? el("span", { class: "unseen" }, name) : null;
   return el(
     "div",
     { class: `row${own ? " own" : ""}${where.follows ? " follows" : ""}` },
-    own ? null : where.follows ? el("span", { class: "face-room" }) : face(message.author, name),
+    own ? null : where.follows ? el("span", { class: "face-room" }) : person(card, face(message.author, name), acts),
     el("div", { class: "said" }, shown, heard, bubble(line, acts)),
     el("div", { class: "beside" }, message.deleted ? null : tools(message, own, acts), times(message)),
   );
@@ -83,27 +111,20 @@ function bubble(line, acts) {
     "div",
     { class: "bubble" },
     message.reply_to ? quote(line, acts) : null,
-    el("p", { class: "text" }, message.text),
+    el("p", { class: "text", lang: tongue(message.text) }, message.text),
   );
 }
 
-function quote({ target, people }, acts) {
+function quote({ target, people, quoteFold }, acts) {
   if (!target) return el("p", { class: "quote" }, words.quote_unknown);
-  return el(
-    "button",
-    { class: "quote", type: "button", onclick: () => acts.show(target.id) },
-    el("span", { class: "quote-who" }, nameOf(people, target.author)),
-    " ",
-    gist(people, target),
-  );
+  const shown = quoteFold ? [words.folded[quoteFold]] : [el("span", { class: "quote-who" }, nameOf(people, target.author)), " ", gist(people, target)];
+  return el("button", { class: "quote", type: "button", tabindex: "-1", onclick: () => acts.show(target) }, ...shown);
 }
 
 function tools(message, own, acts) {
-  const remove = own
-    ? el("button", { type: "button", class: "tool", onclick: () => acts.remove(message) }, words.delete)
-    : null;
-  const reply = el("button", { type: "button", class: "tool", onclick: () => acts.reply(message) }, words.reply);
-  return el("div", { class: "tools" }, reply, remove);
+  const tool = (text, act) => el("button", { type: "button", class: "tool", tabindex: "-1", onclick: () => act(message) }, text);
+  const other = own ? tool(words.delete, acts.remove) : tool(words.report, acts.report);
+  return el("div", { class: "tools" }, tool(words.reply, acts.reply), other);
 }
 
 function times({ at, written_at }) {

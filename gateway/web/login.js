@@ -18,6 +18,11 @@ export class Ways {
   constructor(place, entered) {
     this.#place = place;
     this.#entered = entered;
+    this.draw();
+  }
+
+  /** Where one is: the code is awaited, or an address. */
+  draw() {
     const kept = recall(LOGIN);
     if (kept && Date.now() < kept.until) this.#code(kept);
     else this.#begin();

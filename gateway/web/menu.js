@@ -1,4 +1,4 @@
-// The menu: invites, sessions, log-out; and the notices of the gate.
+// The menu: where everything is that is not talk; and the notices of what happened to oneself.
 
 import { ask } from "./dialogs.js";
 import { byId } from "./dom.js";
@@ -13,14 +13,18 @@ export class Menu {
   #invites;
   #sessions;
 
-  /** `app` has client, people, rooms, room, titleOf(card), notice(text, ms) and logOut(). */
+  /** `app` has client, people, marks, profile, ties, settings, contact, notice(text, ms) and logOut(). */
   constructor(app) {
     this.#app = app;
     this.#invites = new InvitesDialog(app);
     this.#sessions = new SessionsDialog(app);
     byId("menu-button").addEventListener("click", () => byId("menu").showModal());
-    this.#entry("menu-invites", () => this.#invites.open());
+    this.#entry("menu-me", () => app.profile.open(app.people.me.id));
+    this.#entry("menu-ties", () => app.ties.open(app.marks.requests.length ? "requests" : "following"));
+    this.#entry("menu-invites", () => this.openInvites());
+    this.#entry("menu-settings", () => app.settings.open());
     this.#entry("menu-sessions", () => this.#sessions.open());
+    this.#entry("menu-contact", () => app.contact.write());
     this.#entry("log-out", () => this.#logOut());
   }
 
@@ -31,23 +35,51 @@ export class Menu {
     });
   }
 
+  openInvites() {
+    this.#invites.open();
+  }
+
   async #logOut() {
     if (await ask(words.log_out_ask, words.log_out)) this.#app.logOut();
   }
 
+  /** How many ask to follow, where one finds it. */
+  badge() {
+    const n = this.#app.marks.requests.length;
+    for (const id of ["menu-badge", "ties-badge"]) {
+      byId(id).hidden = n === 0;
+      byId(id).textContent = String(n);
+    }
+    const label = n ? `${words.menu} (${words.ties_badge(n)})` : words.menu;
+    byId("menu-button").setAttribute("aria-label", label);
+    byId("menu-button").title = label;
+  }
+
+  /** Close whatever stands above the page. */
+  shut() {
+    for (const dialog of [...document.querySelectorAll("dialog[open]")].reverse()) dialog.close();
+  }
+
   /** Nothing of one person's stays on the screen for the next. */
   close() {
-    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+    this.shut();
     this.#invites.clear();
   }
 
-  /** What happened at the gate is said at once, and shown where it is listed. */
+  /** What happened to oneself is said at once, and shown where it is listed. */
   apply({ ev, d }) {
-    if (ev === "invite.redeemed") {
-      this.#app.people.put(d.account);
-      this.#say(words.invite_redeemed(d.account.name), this.#invites);
-    } else if (ev === "invite.paused") this.#say(words.invite_paused, this.#invites);
+    const { people, marks, ties, profile } = this.#app;
+    if (d.account?.id) people.put(d.account);
+    if (ev === "invite.redeemed") this.#say(words.invite_redeemed(d.account.name), this.#invites);
+    else if (ev === "invite.paused") this.#say(words.invite_paused, this.#invites);
     else if (ev === "session.created") this.#say(words.session_created(d.label || words.session_unnamed), this.#sessions);
+    else if (ev.startsWith("follow.")) {
+      if (ev === "follow.requested") marks.asked(d.account);
+      const told = { "follow.added": words.follow_added, "follow.requested": words.follow_requested, "follow.accepted": words.follow_accepted }[ev];
+      if (told) this.#app.notice(told(d.account.name), LONG_MS);
+      ties.changed();
+      profile.refresh();
+    }
   }
 
   #say(text, dialog) {

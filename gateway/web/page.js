@@ -1,19 +1,28 @@
 // The page: puts its parts together and moves between the door, the rooms and a talk.
 
 import { Client, post } from "./client.js";
+import { Contact } from "./contact.js";
 import { Dialogs } from "./dialogs.js";
 import { demoKey, knock, say } from "./door.js";
 import { byId, fillWords } from "./dom.js";
+import { why } from "./forms.js";
+import { GroupSheet } from "./group.js";
 import { INSIDE, OPEN, forget, recall } from "./kept.js";
+import { languageSwitch, onLanguage } from "./language.js";
+import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
+import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
+import { Settings } from "./settings.js";
 import { TalkView } from "./talkview.js";
-import { words, wordsOf } from "./words.js";
+import { Ties } from "./ties.js";
+import { words } from "./words.js";
 
 const NOTICE_MS = 5_000;
+const LONG_MS = 30_000;
 
 /** Lines that are not acknowledged survive a reload of this tab, apart for each person. */
 function tabStore(people) {
@@ -26,10 +35,12 @@ function tabStore(people) {
 
 class Page {
   #noticeTimer = 0;
+  #linked = { state: "stopped", reason: "" };
 
   constructor() {
     this.client = new Client();
     this.people = new People(this.client, () => this.#render());
+    this.marks = new Marks(this.client, () => this.#marked());
     this.rooms = new RoomBook(this.client, this.people, () => this.#roomsChanged());
     this.outbox = new Outbox(this.client, {
       keep: tabStore(this.people),
@@ -39,6 +50,12 @@ class Page {
     this.talk = new TalkView(this);
     this.list = new RoomList(this);
     this.dialogs = new Dialogs(this);
+    // In the order in which they may stand above each other.
+    this.group = new GroupSheet(this);
+    this.settings = new Settings(this);
+    this.profile = new ProfileSheet(this);
+    this.ties = new Ties(this);
+    this.contact = new Contact(this);
     this.menu = new Menu(this);
     this.client.on("state", (state) => this.#state(state));
     this.client.on("live", (live) => this.#live(live));
@@ -53,7 +70,11 @@ class Page {
 
   #listen() {
     byId("new-button").addEventListener("click", () => this.dialogs.openNew());
-    byId("people-button").addEventListener("click", () => this.dialogs.openPeople(this.room));
+    byId("people-button").addEventListener("click", () => this.#openPeople());
+    byId("me").addEventListener("click", () => this.profile.open(this.people.me.id));
+    byId("skip").addEventListener("click", () => this.talk.focus() || byId("new-button").focus());
+    byId("door-languages").replaceChildren(languageSwitch());
+    onLanguage(() => this.#respoken());
     byId("leave").addEventListener("click", () => this.#leave());
     byId("back").addEventListener("click", () => history.back());
     byId("link-act").addEventListener("click", () => this.#mend());
@@ -64,6 +85,8 @@ class Page {
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState !== "visible") return;
       this.client.nudge();
+      // Whom one blocks on another device is told by no push.
+      if (this.client.state === "live") this.marks.load();
       this.#render();
       this.talk.woken();
     });
@@ -79,14 +102,14 @@ class Page {
       return;
     }
     this.#screen("door");
-    say(words.loading);
+    say("loading");
     this.client.start();
   }
 
   async #enter(told = "") {
     this.#screen("door");
     await knock(told);
-    say(words.loading);
+    say("loading");
     localStorage.setItem(INSIDE, "yes");
     this.client.start();
   }
@@ -113,12 +136,22 @@ class Page {
     }
     localStorage.removeItem(INSIDE);
     this.#forget();
-    this.#enter(words.door_left);
+    this.#enter("door_left");
+  }
+
+  /** The account was deleted, and every session with it. */
+  gone(text) {
+    this.client.stop();
+    localStorage.removeItem(INSIDE);
+    this.#forget();
+    this.#enter();
+    this.notice(text, LONG_MS);
   }
 
   #forget() {
     this.menu.close();
     this.people.clear();
+    this.marks.clear();
     this.rooms.clear();
     this.outbox.lines = [];
     this.#showList();
@@ -134,22 +167,27 @@ class Page {
   // The link
 
   #state({ state, reason }) {
-    const status = byId("link");
-    status.dataset.state = state;
-    byId("link-text").textContent = words[`state_${state}`] ?? words.state_stopped;
-    byId("refusal").hidden = state !== "refused";
-    if (!this.people.me && state === "waiting") say(words.door_waiting);
+    this.#linked = { state, reason };
+    this.#tellLink();
+    if (!this.people.me && state === "waiting") say("door_waiting");
     if (state !== "refused") return;
     if (reason === "signed_out") {
       // A browser that was never inside is not told that something ended.
-      const told = localStorage.getItem(INSIDE) || this.people.me ? words.refused_signed_out : "";
+      const told = localStorage.getItem(INSIDE) || this.people.me ? "refused_signed_out" : "";
       localStorage.removeItem(INSIDE);
       this.#forget();
       this.#enter(told);
       return;
     }
-    if (!this.people.me) say(words[`refused_${reason}`], "", () => location.reload());
-    byId("refusal-text").textContent = words[`refused_${reason}`];
+    if (!this.people.me) say(`refused_${reason}`, "", () => location.reload());
+  }
+
+  #tellLink() {
+    const { state, reason } = this.#linked;
+    byId("link").dataset.state = state;
+    byId("link-text").textContent = words[`state_${state}`] ?? words.state_stopped;
+    byId("refusal").hidden = state !== "refused";
+    byId("refusal-text").textContent = words[`refused_${reason}`] ?? "";
     byId("link-act").textContent = reason === "fault" ? words.page_reload : words.connect_again;
     byId("link-act").dataset.reason = reason;
   }
@@ -164,7 +202,7 @@ class Page {
       this.people.me = account;
       this.people.put(account);
       this.outbox.open();
-      byId("me").textContent = words.you_are(account.name);
+      this.#tellName();
       byId("leave").hidden = !demoKey();
       localStorage.setItem(INSIDE, "yes");
       this.#screen("house");
@@ -201,6 +239,7 @@ class Page {
   #roomsChanged() {
     this.list.render();
     this.talk.head();
+    this.group.changed();
     const gone = this.room && this.rooms.loaded && !this.rooms.get(this.room);
     if (gone) this.#showList();
   }
@@ -208,6 +247,44 @@ class Page {
   #render() {
     this.list.render();
     this.talk.render();
+  }
+
+  /** Whom one blocks or mutes has changed, or who asks to follow. */
+  #marked() {
+    this.talk.head();
+    this.#render();
+    this.menu.badge();
+    this.ties.changed();
+  }
+
+  /** Another language: everything on the screen is said again. */
+  #respoken() {
+    fillWords(document, words);
+    this.#tellLink();
+    if (this.people.me) this.#tellName();
+    this.list.render();
+    this.talk.respoken();
+    this.menu.badge();
+  }
+
+  /** One's own profile, as it is now. */
+  renamed(profile) {
+    this.people.met(profile);
+    this.#tellName();
+    this.#render();
+  }
+
+  #tellName() {
+    const name = words.you_are(this.people.me.name);
+    byId("me").textContent = name;
+    byId("me").setAttribute("aria-label", `${words.profile_own}: ${name}`);
+  }
+
+  /** The people of a group, or the other one of a DM. */
+  #openPeople() {
+    const card = this.rooms.get(this.room);
+    if (card?.kind === "group") this.group.open(card.id);
+    else if (card?.peer && !card.peer.gone) this.profile.open(card.peer.id);
   }
 
   /** Accept or decline what waits. */
@@ -219,7 +296,7 @@ class Page {
       this.rooms.put(card);
       this.go(room);
     } catch (error) {
-      this.notice(wordsOf(error.code));
+      this.notice(why(error));
     }
   }
 

@@ -25,6 +25,14 @@ export class People {
     if (card) this.#cards.set(card.id, card);
   }
 
+  /** A card that was just read; whoever was shown by an older one is drawn again. */
+  met({ id, handle, name, gone }) {
+    const known = this.#cards.get(id);
+    this.put({ id, handle, name, gone });
+    if (this.me?.id === id) this.me = { ...this.me, handle, name };
+    if (known && (known.name !== name || known.handle !== handle)) this.#changed();
+  }
+
   get(id) {
     return this.#cards.get(id);
   }

@@ -9,7 +9,7 @@ export class RoomList {
   #app;
   #rows = new Map();
 
-  /** `app` has people, rooms, go(room), answer(op, room), titleOf(card) and room (the open one). */
+  /** `app` has people, rooms, marks, profile, go(room), answer(op, room), titleOf(card) and room (the open one). */
   constructor(app) {
     this.#app = app;
   }
@@ -37,7 +37,7 @@ export class RoomList {
   #row(card) {
     const known = this.#rows.get(card.id);
     const open = card.id === this.#app.room;
-    const sign = JSON.stringify([this.#app.titleOf(card), card.last, this.#gist(card), card.unread, open, this.#time(card)]);
+    const sign = JSON.stringify([this.#app.titleOf(card), card.last, this.#gist(card), card.unread, open, this.#time(card), words.lang]);
     if (known?.sign === sign) return known.row;
     const row = known?.row ?? el("li");
     const focused = row.contains(document.activeElement);
@@ -68,11 +68,21 @@ export class RoomList {
   }
 
   #gist(card) {
-    const { people } = this.#app;
+    const { people, marks } = this.#app;
     if (!card.last) return "";
+    const fold = card.kind === "group" && !card.last.system && marks.folds(card.last.author);
+    if (fold) return words.folded[fold];
     const text = gist(people, card.last);
     const said = card.kind === "group" && !card.last.system && !card.last.deleted;
     return said ? `${nameOf(people, card.last.author)}: ${text}` : text;
+  }
+
+  /** Who asks: a person whose profile can be seen before one answers, or a group. */
+  #who(card) {
+    const title = this.#app.titleOf(card);
+    const parts = [face(card.peer?.id ?? card.id, title, card.kind), el("b", {}, title)];
+    if (!card.peer || card.peer.gone) return el("p", { class: "asked-who" }, ...parts);
+    return el("button", { type: "button", class: "asked-who", "aria-label": words.profile_open(title), onclick: () => this.#app.profile.open(card.peer.id) }, ...parts);
   }
 
   #section(id, cards, op, label) {
@@ -84,7 +94,7 @@ export class RoomList {
       el(
         "li",
         { class: "asked" },
-        el("p", { class: "asked-who" }, face(card.peer?.id ?? card.id, this.#app.titleOf(card)), el("b", {}, this.#app.titleOf(card))),
+        this.#who(card),
         card.last ? el("p", { class: "asked-text" }, gist(this.#app.people, card.last)) : null,
         el("p", { class: "asked-acts" }, act(op, card, label, "strong"), act("room.decline", card, words.decline, "plain")),
       ),

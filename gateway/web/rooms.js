@@ -74,7 +74,9 @@ export class RoomBook {
       const requested = await this.#pages("requested");
       const invited = await this.#pages("invited");
       const kept = new Set(inside.map((card) => card.id));
-      for (const [id, card] of this.#rooms) if (!kept.has(id) && card.state !== "draft") this.#rooms.delete(id);
+      // A DM in which nothing was said yet is in no list.
+      const silent = (card) => card.kind === "dm" && !card.last;
+      for (const [id, card] of this.#rooms) if (!kept.has(id) && !silent(card)) this.#rooms.delete(id);
       for (const card of inside) this.put(card);
       for (const card of [...requested, ...invited]) this.#people.put(card.peer);
       this.requested = requested;

@@ -5,12 +5,14 @@ const NEAR_PX = 48;
 
 export class Scroll {
   #box;
+  #list;
   #atEnd = true;
   #moved;
 
-  /** `moved()` is called after the reader moved, or the view's size changed. */
-  constructor(box, moved) {
+  /** `box` scrolls the items of `list`; `moved()` is called after the reader moved, or the view's size changed. */
+  constructor(box, list, moved) {
     this.#box = box;
+    this.#list = list;
     this.#moved = moved;
     box.addEventListener("scroll", () => this.#look(), { passive: true });
     // An on-screen keyboard takes half of the view: whoever was at the end stays there.
@@ -44,11 +46,11 @@ export class Scroll {
       this.toEnd();
       return;
     }
-    const top = this.#box.getBoundingClientRect().top;
-    const anchor = [...this.#box.querySelectorAll("[data-id]")].find((item) => item.getBoundingClientRect().bottom > top);
-    const before = anchor?.getBoundingClientRect().top ?? 0;
+    const anchor = this.firstSeen();
+    // By its end: a day's mark at its head goes when what was said before on the same day comes in.
+    const before = anchor?.getBoundingClientRect().bottom ?? 0;
     change();
-    if (anchor?.isConnected) this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
+    if (anchor?.isConnected) this.#box.scrollTop += anchor.getBoundingClientRect().bottom - before;
     this.#look();
   }
 
@@ -64,10 +66,28 @@ export class Scroll {
     this.#look();
   }
 
-  /** The last item that is in view with its end, of `items` in order. */
-  lastSeen(items) {
+  /** The first item that is in view with its end. */
+  firstSeen() {
+    const top = this.#box.getBoundingClientRect().top;
+    return this.#list.children[this.#countTo((item) => item.getBoundingClientRect().bottom > top)];
+  }
+
+  /** The last item that is in view with its end. */
+  lastSeen() {
     const end = this.#box.getBoundingClientRect().bottom + 1;
-    return items.findLast((item) => item.getBoundingClientRect().bottom <= end);
+    return this.#list.children[this.#countTo((item) => item.getBoundingClientRect().bottom > end) - 1];
+  }
+
+  /** How many items come before the first that `is` beyond; they stand one below the other, so halving finds it. */
+  #countTo(is) {
+    let low = 0;
+    let high = this.#list.children.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (is(this.#list.children[middle])) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #look() {

@@ -57,7 +57,6 @@ export class SignUp {
     this.#place = place;
     this.#on = on;
     this.#record = recall(ATTEMPT);
-    this.#draw();
   }
 
   #keep(changes) {
@@ -67,10 +66,11 @@ export class SignUp {
 
   #go(step, changes = {}) {
     this.#keep({ ...changes, step });
-    this.#draw();
+    this.draw();
   }
 
-  #draw() {
+  /** The step one is at. */
+  draw() {
     clearInterval(this.#timer);
     const { step, invite } = this.#record;
     const heading = el("h2", { tabindex: "-1" }, words[`${step}_title`]);

@@ -1,12 +1,16 @@
 // The open room: its head, its lines, and what one is about to say there.
 
+import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { ask } from "./dialogs.js";
 import { byId, el } from "./dom.js";
+import { why } from "./forms.js";
 import { contents, gist, nameOf, pendingRow, place, signature } from "./lines.js";
+import { Quotes } from "./quotes.js";
 import { Scroll } from "./scroll.js";
 import { Timeline } from "./timeline.js";
-import { words, wordsOf } from "./words.js";
+import { walkable } from "./walk.js";
+import { words } from "./words.js";
 
 const READ_MS = 400;
 const NEAR_SCREENS = 0.5;
@@ -17,6 +21,9 @@ export class TalkView {
   #pending = byId("pending");
   #log = byId("log");
   #nodes = new Map();
+  #announcer = new Announcer(byId("heard"));
+  #quotes;
+  #unfolded = new Set();
   #scroll;
   #composer;
   #timeline = null;
@@ -25,13 +32,18 @@ export class TalkView {
   #fresh = 0;
   #readTimer = 0;
 
-  /** `app` has client, people, rooms, outbox and notice(text). */
+  /** `app` has client, people, rooms, outbox, marks, profile, contact and notice(text). */
   constructor(app) {
     this.#app = app;
-    this.#scroll = new Scroll(this.#log, () => this.#moved());
+    this.#quotes = new Quotes(app.client, () => this.render());
+    this.#scroll = new Scroll(this.#log, this.#list, () => this.#moved());
+    walkable(this.#log, this.#list);
     this.#composer = new Composer((text) => this.#say(text));
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
+    byId("talk").addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.isComposing && this.#replyTo) this.#answer(null);
+    });
     // On touch there is no hovering: a tap on a line shows what can be done with it.
     this.#list.addEventListener("click", (event) => {
       const line = event.target.closest("button") ? null : event.target.closest(".line");
@@ -51,8 +63,7 @@ export class TalkView {
     this.#fresh = 0;
     this.#markSeq = card.unread > 0 ? card.read_seq : null;
     this.#answer(null);
-    this.#nodes.clear();
-    this.#list.replaceChildren();
+    this.#empty();
     this.#scroll.toEnd();
     this.#composer.open(card.id);
     this.head();
@@ -68,9 +79,22 @@ export class TalkView {
 
   close() {
     this.#timeline = null;
+    this.#empty();
+  }
+
+  #empty() {
     this.#nodes.clear();
+    this.#quotes.clear();
+    this.#unfolded.clear();
+    this.#announcer.clear();
     this.#list.replaceChildren();
     this.#pending.replaceChildren();
+  }
+
+  /** To the place to write, if a room is open. */
+  focus() {
+    if (this.#timeline) this.#composer.focus({ always: true });
+    return this.#timeline !== null;
   }
 
   /** Title and number of people, and what there is to know before writing. */
@@ -79,26 +103,44 @@ export class TalkView {
     if (!card) return;
     const title = this.#app.titleOf(card);
     byId("room-title").textContent = title;
-    byId("room-members").textContent = card.kind === "group" ? words.members(card.members) : "";
+    const group = card.kind === "group";
     this.#log.setAttribute("aria-label", words.timeline(title));
-    byId("people-button").hidden = card.kind !== "group";
-    byId("people-button").setAttribute("aria-label", words.people_label(card.members));
+    byId("people-button").hidden = !group && (!card.peer || card.peer.gone);
+    byId("people-button").textContent = group ? words.members(card.members) : words.profile;
+    byId("people-button").setAttribute("aria-label", group ? words.people_label(card.members) : words.profile_open(title));
     const waits = card.state === "request" && card.creator === this.#app.people.me?.id;
-    const note = card.state === "draft" ? words.draft_note : waits ? words.request_note : "";
+    const blocked = !group && card.peer && this.#app.marks.folds(card.peer.id) === "blocked";
+    const note = blocked ? words.blocked_note : card.state === "draft" ? words.draft_note : waits ? words.request_note : "";
     byId("room-note").textContent = note;
     byId("room-note").hidden = !note;
+  }
+
+  /** Another language: what stands around the lines is said again as well. */
+  respoken() {
+    this.head();
+    this.#answer(this.#replyTo);
+    this.render();
   }
 
   /** A push of the open room. */
   apply(frame) {
     const changed = this.#timeline.apply(frame);
-    if (frame.ev === "message.deleted" && frame.d.message === this.#replyTo?.id) this.#answer(null);
-    const message = frame.d.message;
-    if (frame.ev === "message.created" && message.author !== this.#app.people.me?.id && !this.#scroll.atEnd) {
-      this.#fresh++;
+    if (frame.ev === "message.deleted") {
+      this.#quotes.gone(frame.d.message);
+      if (frame.d.message === this.#replyTo?.id) this.#answer(null);
     }
+    if (frame.ev === "message.created") this.#heard(frame.d.message);
     if (changed) this.render();
     this.#moved();
+  }
+
+  /** Somebody else's line: counted for whoever reads elsewhere, told to whoever listens. */
+  #heard(message) {
+    const { people } = this.#app;
+    if (message.author === people.me?.id || this.#folds(message.author)) return;
+    if (!this.#scroll.atEnd) this.#fresh++;
+    const text = gist(people, message);
+    this.#announcer.tell(message.system ? text : `${nameOf(people, message.author)}: ${text}`);
   }
 
   /** One's own line was acknowledged: it stands in the room from now on. */
@@ -122,16 +164,21 @@ export class TalkView {
 
   /** Bring the elements in line with what is known, without moving what is being read. */
   render({ stick = true } = {}) {
-    if (this.#timeline) this.#scroll.keep(() => this.#draw(), stick);
+    if (this.#timeline) {
+      const near = stick && this.#scroll.atEnd ? this.#timeline.last?.seq : this.#scroll.firstSeen()?.dataset.seq;
+      this.#timeline.tidy(Number(near ?? 0));
+      this.#scroll.keep(() => this.#draw(), stick);
+    }
     this.#showFresh();
   }
 
   #draw() {
-    const { people, outbox } = this.#app;
+    const { outbox } = this.#app;
     const timeline = this.#timeline;
     const wanted = new Set(timeline.lines.map((message) => message.id));
     for (const [id, { node }] of this.#nodes) {
       if (wanted.has(id)) continue;
+      if (node.contains(document.activeElement)) this.#log.focus({ preventScroll: true });
       node.remove();
       this.#nodes.delete(id);
     }
@@ -139,8 +186,7 @@ export class TalkView {
     let before = null;
     let next = this.#list.firstElementChild;
     for (const message of timeline.lines) {
-      const target = message.reply_to ? timeline.find(message.reply_to) : null;
-      const node = this.#node({ message, target, where: place(message, before, message === mark), people });
+      const node = this.#node(this.#line(message, place(message, before, message === mark)));
       if (node !== next) this.#list.insertBefore(node, next);
       else next = next.nextElementSibling;
       before = message;
@@ -159,12 +205,31 @@ export class TalkView {
     return lines.find((line) => line.seq > this.#markSeq && line.author !== me && !line.system && !line.deleted);
   }
 
+  /** All that decides how a line looks. */
+  #line(message, where) {
+    const { people } = this.#app;
+    const target = message.reply_to ? (this.#timeline.find(message.reply_to) ?? this.#quotes.want(message.reply_to)) : null;
+    const fold = message.system || message.deleted || this.#unfolded.has(message.id) ? "" : this.#folds(message.author);
+    return { message, target, where, people, fold, quoteFold: target ? this.#folds(target.author) : "" };
+  }
+
+  /** Why somebody's lines are folded here; whoever opens a DM wants to read it. */
+  #folds(author) {
+    return this.#app.rooms.get(this.room)?.kind === "group" ? this.#app.marks.folds(author) : "";
+  }
+
   #node(line) {
     const sign = signature(line);
     const known = this.#nodes.get(line.message.id);
     if (known?.sign === sign) return known.node;
     const node = known?.node ?? el("li", { class: "line", data: { id: line.message.id, seq: line.message.seq } });
+    // Whoever stands on a button of this line stands on the line from now on.
+    const within = node !== document.activeElement && node.contains(document.activeElement);
     node.replaceChildren(...contents(line, this.#acts));
+    if (within) {
+      node.tabIndex = -1;
+      node.focus({ preventScroll: true });
+    }
     this.#nodes.set(line.message.id, { node, sign });
     return node;
   }
@@ -175,18 +240,37 @@ export class TalkView {
       this.#composer.focus({ always: true });
     },
     remove: (message) => this.#remove(message),
-    show: (id) => {
-      const known = this.#nodes.get(id);
-      if (known) this.#scroll.to(known.node);
+    report: (message) => this.#app.contact.report("message", message.id, words.report_message),
+    person: (id) => this.#app.profile.open(id),
+    unfold: (message) => {
+      this.#unfolded.add(message.id);
+      this.render({ stick: false });
     },
+    show: (message) => this.#show(message),
   };
+
+  /** Go to a line, wherever in the room it stands. */
+  async #show({ id, seq }) {
+    const timeline = this.#timeline;
+    if (!this.#nodes.has(id)) {
+      if (!(await timeline.around(seq)) || timeline !== this.#timeline) return;
+      this.render({ stick: false });
+    }
+    const known = this.#nodes.get(id);
+    if (!known) return;
+    this.#scroll.to(known.node);
+    known.node.tabIndex = -1;
+    known.node.focus({ preventScroll: true });
+    for (const other of this.#list.querySelectorAll(".shown")) other.classList.remove("shown");
+    known.node.classList.add("shown");
+  }
 
   async #remove(message) {
     if (!(await ask(words.delete_ask, words.delete))) return;
     try {
       await this.#app.client.call("message.delete", { message: message.id });
     } catch (error) {
-      this.#app.notice(wordsOf(error.code));
+      this.#app.notice(why(error));
     }
   }
 
@@ -234,10 +318,10 @@ export class TalkView {
 
   async #more(read) {
     const timeline = this.#timeline;
-    // History that comes in must neither be read aloud nor drag the reader to its end.
     this.#log.setAttribute("aria-busy", "true");
     const grew = await read();
     if (timeline === this.#timeline) {
+      // History must not drag the reader to its end.
       this.render({ stick: false });
       if (grew) this.#moved();
     }
@@ -256,7 +340,7 @@ export class TalkView {
   #see() {
     const timeline = this.#timeline;
     if (!timeline?.last || document.visibilityState !== "visible") return;
-    const seen = this.#scroll.lastSeen([...this.#list.children]);
+    const seen = this.#scroll.lastSeen();
     if (seen) this.#app.rooms.read(timeline.room, Number(seen.dataset.seq));
   }
 

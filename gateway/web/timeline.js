@@ -1,12 +1,17 @@
 // A stretch of one room's history: read by page both ways, continued by pushes. No DOM in here.
 //
-// What always holds: `lines` ascend by seq without a hole between them that the reader may see; a line that was
-// deleted stays deleted, whichever answer comes late; one reading at a time, and only for the room it was begun for.
+// What always holds: `lines` ascend by seq without a hole between them that the reader may see, and are never more than
+// a few hundred; a line that was deleted stays deleted, whichever answer comes late; one reading at a time, and only for
+// the room it was begun for.
 
 const PAGE = 50;
 const RELOAD_PAGE = 100;
 const RELOAD_PAGES_MAX = 5;
 const BEFORE_UNREAD = 20;
+const AROUND = 30;
+// More than this is not kept: what lies farther away is read again when one goes there.
+const KEPT_MAX = 300;
+const SLACK = 50;
 
 export class Timeline {
   #client;
@@ -54,6 +59,26 @@ export class Timeline {
   /** Go to the newest lines; what lies between is read when one goes there. */
   newest() {
     return this.#once(async () => this.#replace(await this.#page({ limit: PAGE })));
+  }
+
+  /** Go to where a line stands, with what was said before and after it. */
+  around(seq) {
+    return this.#once(async () => {
+      const before = await this.#page({ before: seq + 1, limit: AROUND });
+      const after = await this.#page({ after: seq, limit: AROUND });
+      this.#replace({ ...after, messages: [...before.messages, ...after.messages], more_before: before.more_before });
+    });
+  }
+
+  /** Let go of lines far from the one with this seq, when there are more than anybody reads at once. */
+  tidy(seq) {
+    const { length } = this.lines;
+    if (length <= KEPT_MAX + SLACK || this.#reading) return;
+    const at = this.lines.findIndex((line) => line.seq >= seq);
+    const from = Math.min(Math.max(0, (at < 0 ? length : at) - KEPT_MAX / 2), length - KEPT_MAX);
+    this.lines = this.lines.slice(from, from + KEPT_MAX);
+    this.moreBefore ||= from > 0;
+    this.moreAfter ||= from + KEPT_MAX < length;
   }
 
   older() {

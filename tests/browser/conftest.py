@@ -78,19 +78,26 @@ class Visit:
         return [said for said in self.complaints if not any(word in said for word in self.forgiven)]
 
 
-@pytest.fixture
-def visit() -> Iterator[Visit]:
-    """A browser; no Chromium is a skip, or a failure where the tests are strict."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, started once for a module; no Chromium is a skip, or a failure where the tests are strict."""
     chromium = find_chromium()
     if chromium is None:
         (pytest.fail if os.environ.get("TSUDOI_TEST_STRICT") == "1" else pytest.skip)("no Chromium on PATH")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
-        visit = Visit(browser)
-        yield visit
-        browser.close()
+        started = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Visit]:
+    """A browser in which nobody has been yet."""
+    visit = Visit(browser)
+    yield visit
+    visit.leave()
     assert visit.unforgiven() == []
 
 

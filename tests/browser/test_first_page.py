@@ -316,7 +316,7 @@ def test_a_group_is_founded(visit: Visit, link: str) -> None:
     aki.locator("#add-people .choice", has_text="けん").click()
     aki.locator("#add-do").click()
     mio.locator(".told", has_text="あきさんがけんさんを迎えました").wait_for()
-    mio.locator("#room-members", has_text="3 人").wait_for()
+    mio.locator("#people-button", has_text="3 人").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

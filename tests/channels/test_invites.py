@@ -22,7 +22,7 @@ from channels.rules.invites import (
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.requests import Empty
-from storage.accounts import bar_invites, set_state
+from storage.accounts import bar_invites, set_role, set_state
 from storage.database import Tx
 from tests.support.world import World
 
@@ -287,3 +287,16 @@ def test_codes_are_read_as_people_type_them(typed: str, folded: str) -> None:
 
 def test_codes_are_shown_in_fours() -> None:
     assert show_code("ABCDEFGHJKMN") == "ABCD-EFGH-JKMN"
+
+
+async def test_the_list_says_what_one_may_issue(world: World) -> None:
+    aki = await world.person("aki")
+    limits = world.desk.settings.limits
+    mine = await invites.list_invites(world.desk, aki, Empty())
+    assert (mine.uses_max, mine.days_max) == (1, limits.invite_days_max)
+    await world.desk.db.write(lambda tx: set_role(tx, aki.account, "operator"))
+    mine = await invites.list_invites(world.desk, aki, Empty())
+    assert (mine.uses_max, mine.days_max) == (
+        limits.operator_invite_uses_max,
+        limits.operator_invite_days_max,
+    )

@@ -10,9 +10,10 @@ import pytest
 
 from channels import messages, rooms
 from channels.arrival import entries_between
+from channels.desk import Actor
 from realtime.errors import Refusal
 from realtime.parcels import Audience
-from realtime.requests import MessageDelete, MessageList, RoomRead, RoomRef
+from realtime.requests import MessageDelete, MessageGet, MessageList, RoomAdd, RoomRead, RoomRef
 from storage import nonces
 from tests.support.world import World
 
@@ -227,3 +228,28 @@ async def test_nonces_are_forgotten_after_their_time(world: World) -> None:
     first = await world.say(aki, room.id, "また", nonce="old")
     await world.desk.db.write(lambda tx: nonces.forget(tx, tx.now_ms() + 1))
     assert (await world.say(aki, room.id, "また", nonce="old")).seq == first.seq + 1
+
+
+async def test_one_line_is_found_by_its_id_by_those_who_read_it(world: World) -> None:
+    aki, haru, mio = await world.people("aki", "haru", "mio")
+    room = await world.group(aki, haru)
+    sent = await world.say(aki, room.id, "ここだよ")
+    found = await messages.get(world.desk, haru, MessageGet(message=sent.message))
+    assert (found.room, found.seq, found.text, found.deleted) == (room.id, sent.seq, "ここだよ", False)
+
+    async def refused(who: Actor, message: str) -> str:
+        with pytest.raises(Refusal) as caught:
+            await messages.get(world.desk, who, MessageGet(message=message))
+        return caught.value.code
+
+    assert await refused(mio, sent.message) == await refused(mio, "0" * 26) == "not_found"
+    await rooms.add(world.desk, aki, RoomAdd(room=room.id, accounts=[mio.account], nonce=world.nonce))
+    # Said before she came, so it is not there for her.
+    assert await refused(mio, sent.message) == "not_found"
+    later = await world.say(haru, room.id, "いらっしゃい")
+    assert (await messages.get(world.desk, mio, MessageGet(message=later.message))).text == "いらっしゃい"
+    await rooms.leave(world.desk, mio, RoomRef(room=room.id))
+    assert await refused(mio, later.message) == "not_member"
+    await messages.delete(world.desk, haru, MessageDelete(message=later.message))
+    gone = await messages.get(world.desk, aki, MessageGet(message=later.message))
+    assert (gone.deleted, gone.text) == (True, None)

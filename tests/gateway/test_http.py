@@ -134,7 +134,7 @@ class Scene:
             return aki, {"session": session}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
-        if op in ("room.read", "message.delete"):
+        if op in ("room.read", "message.get", "message.delete"):
             sent = await self.call(aki, "room.send", room=room, text="読んで", nonce="read")
             if op == "room.read":
                 return haru, {"room": room, "seq": sent["seq"]}

@@ -145,6 +145,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "room.add": {"room": ID, "accounts": [ID], "nonce": "1"},
     "room.send": {"room": ID, "text": "今から", "nonce": "1", "reply_to": None},
     "room.read": {"room": ID, "seq": 3},
+    "message.get": {"message": ID},
     "message.delete": {"message": ID},
 }
 GOOD |= {

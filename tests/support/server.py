@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 START_S = 60.0
 STOP_S = 30.0
 PORTS_TRIED = 5
+PORTS = (20_000, 32_000)
 STEP_S = 0.02
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 HOST = "127.0.0.1"
@@ -196,6 +198,14 @@ class ServerProcess:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, of those that no system hands out by itself: neither a connection somebody makes
+    nor the choice of other tests at the same moment is likely to take it before the server does."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port

@@ -1,0 +1,178 @@
+// Somebody's profile, and what one can do about them: follow, talk, mute, block, report. One's own leads to editing.
+
+import { ask } from "./dialogs.js";
+import { el, face } from "./dom.js";
+import { why } from "./forms.js";
+import { Sheet } from "./sheet.js";
+import { words } from "./words.js";
+
+export class ProfileSheet {
+  #app;
+  #sheet = new Sheet("profile");
+  #id = null;
+  #profile = null;
+  #missing = false;
+
+  /** `app` has client, people, rooms, marks, ties, settings, contact, menu, go(room) and notice(text). */
+  constructor(app) {
+    this.#app = app;
+  }
+
+  /** Show an account. */
+  open(id) {
+    this.#id = id;
+    this.#profile = null;
+    this.#missing = false;
+    this.#sheet.open(() => this.#draw());
+    this.refresh();
+  }
+
+  /** Something about people changed: read again what is shown. */
+  async refresh() {
+    const id = this.#id;
+    if (!this.#sheet.isOpen) return;
+    try {
+      const profile = await this.#app.client.call("account.get", { account: id });
+      if (id !== this.#id) return;
+      this.#profile = profile;
+      this.#app.people.met(profile);
+    } catch (error) {
+      this.#missing = error.code === "not_found";
+      if (!this.#missing) this.#sheet.fail(why(error));
+    }
+    this.#sheet.draw();
+  }
+
+  #draw() {
+    const profile = this.#profile;
+    if (this.#missing || profile?.gone) return { title: words.profile, parts: [el("p", { class: "quiet" }, this.#missing ? words.profile_none : words.gone_person)] };
+    if (!profile) return { title: words.profile, parts: [el("p", { class: "quiet" }, words.loading)] };
+    const own = profile.id === this.#app.people.me?.id;
+    return {
+      title: own ? words.profile_own : words.profile,
+      parts: [
+        this.#head(profile, own),
+        profile.bio && el("p", { class: "bio" }, profile.bio),
+        profile.links.length > 0 && el("ul", { class: "profile-links" }, ...profile.links.map((link) => el("li", {}, outward(link)))),
+        ...(own ? this.#ownActs() : this.#acts(profile)),
+      ],
+    };
+  }
+
+  #head({ id, name, handle, status, private: closed, relation }, own) {
+    const mutual = relation.following && relation.followed_by;
+    const notes = own ? [] : [mutual ? words.mutual : relation.followed_by && words.follows_you];
+    if (closed) notes.push(words.profile_private);
+    if (relation.muted) notes.push(words.muted_now);
+    if (relation.blocked) notes.push(words.blocked_now);
+    return el(
+      "div",
+      { class: "profile-head" },
+      face(id, name),
+      el(
+        "div",
+        {},
+        el("p", { class: "profile-name" }, name),
+        el("p", { class: "quiet" }, `@${handle}`),
+        status && el("p", { class: "profile-status" }, status),
+        notes.filter(Boolean).length > 0 && el("p", { class: "notes" }, ...notes.filter(Boolean).map((note) => el("span", { class: "note" }, note))),
+      ),
+    );
+  }
+
+  #ownActs() {
+    const { settings, ties } = this.#app;
+    return [
+      el(
+        "p",
+        { class: "profile-acts" },
+        button("strong", words.profile_edit, () => settings.editProfile()),
+        button("plain", words.tie_lists.following, () => ties.open("following")),
+        button("plain", words.tie_lists.followers, () => ties.open("followers")),
+      ),
+    ];
+  }
+
+  #acts(profile) {
+    const { relation } = profile;
+    const asks = this.#app.marks.requests.some((card) => card.id === profile.id);
+    const mutual = relation.following && relation.followed_by;
+    return [
+      asks &&
+        el(
+          "div",
+          { class: "asks" },
+          el("p", {}, words.asks_you),
+          el("p", { class: "acts" }, this.#button("strong", words.follow_accept, () => this.#app.marks.answer(profile, true)), this.#button("plain", words.follow_decline, () => this.#app.marks.answer(profile, false))),
+        ),
+      !relation.blocked && el("p", { class: "profile-acts" }, this.#followButton(profile), this.#button("plain", words.write_message, () => this.#write(profile))),
+      mutual && el("p", { class: "profile-acts" }, ...["following", "followers"].map((which) => button("plain", words.tie_lists[which], () => this.#app.ties.open(which, profile)))),
+      el(
+        "p",
+        { class: "profile-more" },
+        this.#button("link", relation.muted ? words.unmute : words.mute, () => this.#app.marks.set("mute", profile, !relation.muted)),
+        this.#button("link", relation.blocked ? words.unblock : words.block, () => this.#block(profile)),
+        button("link", words.report, () => this.#app.contact.report("account", profile.id, words.report_account(profile.name))),
+      ),
+    ];
+  }
+
+  #followButton(profile) {
+    const { following, requested } = profile.relation;
+    if (following) return this.#button("plain", words.unfollow, () => this.#unfollow(profile, words.unfollow_ask(profile.name)));
+    if (requested) return this.#button("plain", words.follow_cancel, () => this.#unfollow(profile, ""));
+    return this.#button("strong", profile.private ? words.follow_ask : words.follow, () => this.#follow(profile));
+  }
+
+  /** A button whose act is followed by reading the profile again. */
+  #button(kind, text, act) {
+    return button(kind, text, async ({ currentTarget }) => {
+      currentTarget.disabled = true;
+      this.#sheet.fail("");
+      try {
+        await act();
+        await this.refresh();
+      } catch (error) {
+        this.#sheet.fail(why(error));
+        currentTarget.disabled = false;
+      }
+    });
+  }
+
+  async #follow({ id, name }) {
+    const { state } = await this.#app.client.call("follow.add", { account: id });
+    this.#sheet.say(state === "following" ? words.follow_done(name) : words.follow_asked(name));
+  }
+
+  async #unfollow({ id }, question) {
+    if (question && !(await ask(question, words.unfollow))) return;
+    await this.#app.client.call("follow.remove", { account: id });
+    this.#sheet.say("");
+  }
+
+  async #block(profile) {
+    const on = !profile.relation.blocked;
+    const question = on ? words.block_ask(profile.name) : words.unblock_ask(profile.name);
+    if (!(await ask(question, on ? words.block : words.unblock))) return;
+    await this.#app.marks.set("block", profile, on);
+    this.#sheet.say("");
+  }
+
+  async #write({ id }) {
+    const room = await this.#app.client.call("room.open", { account: id });
+    this.#app.rooms.put(room);
+    this.#app.menu.shut();
+    this.#app.go(room.id);
+  }
+}
+
+function button(kind, text, act) {
+  return el("button", { class: kind, type: "button", onclick: act }, text);
+}
+
+/** A link out of the house: it tells the other site nothing of this one. */
+function outward(link) {
+  if (!link.startsWith("https://")) return link;
+  const shown = link.replace(/^https:\/\//, "").replace(/\/$/, "");
+  return el("a", { href: link, target: "_blank", rel: "noopener noreferrer nofollow" }, shown, el("span", { class: "unseen" }, ` ${words.profile_new_tab}`));
+}
