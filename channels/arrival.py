@@ -85,7 +85,7 @@ async def rehear(desk: Desk, actor: Actor, positions: Mapping[str, int | None]) 
     session may lie before the positions asked for."""
 
     def unit(tx: Tx) -> Plan:
-        _actor(tx, desk, Credential(session=actor.session))
+        _still(tx, desk, actor)
         standings = _standings(tx, actor.account)
         return plan({name: at for name, at in standings.items() if name in positions}, positions)
 
@@ -115,6 +115,14 @@ async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_e
 
 def _standings(tx: Tx, account: str) -> dict[str, Standing]:
     return {name: Standing(*at) for name, at in heard_by(tx, account).items()}
+
+
+def _still(tx: Tx, desk: Desk, actor: Actor) -> None:
+    """Whoever was let in before may still be here. A suspension ends the sessions too, but it is the reason."""
+    row = session_by_id(tx, actor.session)
+    if row is not None and row.account_state not in ADMITTED:
+        raise Refusal("forbidden", "The account is suspended.", reason="suspended")
+    _actor(tx, desk, Credential(session=actor.session))
 
 
 def _actor(tx: Tx, desk: Desk, credential: Credential) -> tuple[Actor, int]:
