@@ -88,6 +88,16 @@ async def rehear(desk: Desk, account: str, positions: Mapping[str, int | None]) 
     return await desk.db.read(unit)
 
 
+async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_epoch: bool) -> Heard:
+    """What a client without a socket missed: as `rehear`, of all channels if it names none (WIRE §3.5)."""
+
+    def unit(tx: Tx) -> Heard:
+        tops = {name: at for name, at in heard_by(tx, account).items() if name in positions or not positions}
+        return _hear(tx, account, tops, positions if same_epoch else {})
+
+    return await desk.db.read(unit)
+
+
 def _actor(tx: Tx, desk: Desk, credential: Credential) -> tuple[Actor, int]:
     row: SessionRow | None = None
     if credential.session:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import orjson
 import structlog
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from channels.arrival import authenticate
+from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
@@ -31,8 +32,9 @@ from gateway.node import Node
 from realtime.errors import ERRORS, Refusal
 from realtime.events import encode
 from realtime.gate import Entered
+from realtime.hub import seen_by
 from realtime.operations import Door, Operation, Who, decode_request, within_depth
-from realtime.requests import Clock, ClockRead, Ticket
+from realtime.requests import Clock, ClockRead, Positions, Synced, Ticket
 from realtime.settings import Limits
 from realtime.table import OPERATIONS
 
@@ -146,7 +148,16 @@ async def _run(node: Node, request: Request, name: str) -> Any:
     if name == "session.ticket":
         ticket, expires_at = node.tickets.issue(who.session)
         return Ticket(ticket=ticket, expires_at=expires_at)
+    if isinstance(parsed, Positions):
+        return await _sync(node, who, parsed)
     return await HANDLERS[name](node.desk, who, parsed)
+
+
+async def _sync(node: Node, who: Actor, request: Positions) -> Synced:
+    same = request.epoch in ("", node.epoch)
+    heard = await poll(node.desk, who.account, request.positions, same_epoch=same)
+    frames = [orjson.loads(seen_by(parcel, who.account)) for parcel in heard.missed]
+    return Synced(epoch=node.epoch, channels=heard.channels, frames=frames)
 
 
 async def _guest(node: Node, request: Request, name: str, parsed: Any) -> Any:

@@ -27,7 +27,7 @@ from realtime.operations import (
     id_of_bad_frame,
     within_depth,
 )
-from realtime.requests import ChannelList, Clock, ClockRead, Connect, Connected, Positions
+from realtime.requests import Clock, ClockRead, Connect, Connected, Positions, Synced
 from realtime.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -237,10 +237,10 @@ def _resync_holes(socket: SocketProtocol, heard: Heard) -> None:
             socket.send(control_frame("resync", told))
 
 
-async def _sync(socket: SocketProtocol, request: Positions) -> ChannelList:
+async def _sync(socket: SocketProtocol, request: Positions) -> Synced:
     """`channel.sync`: leave the channels, then hear them again from the client's positions."""
     same = request.epoch in ("", socket.node.epoch)
     for name in request.positions:
         socket.node.hub.leave(socket, name)
     wanted = {name: seq if same else None for name, seq in request.positions.items()}
-    return ChannelList(channels=await hear(socket, wanted, announce=False))
+    return Synced(epoch=socket.node.epoch, channels=await hear(socket, wanted, announce=False))

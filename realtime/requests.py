@@ -3,7 +3,7 @@ the schemas say the same."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, field
 
@@ -99,16 +99,20 @@ class Ticket(Shape, frozen=True, kw_only=True):
 
 
 class Positions(Request, frozen=True, kw_only=True):
-    """Positions to continue from, on a live socket (`epoch` as in `connect`)."""
+    """Positions to continue from (`epoch` as in `connect`). By HTTP, no positions at all ask for every channel the
+    account hears."""
 
-    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=POSITIONS_MAX)]
+    positions: Annotated[dict[ChannelName, Seq], Meta(max_length=POSITIONS_MAX)] = field(default_factory=dict)
     epoch: Label = ""
 
 
-class ChannelList(Shape, frozen=True, kw_only=True):
-    """Channels with the position they are heard from."""
+class Synced(Shape, frozen=True, kw_only=True):
+    """Channels with the position they are heard from. What was missed follows as pushes on a socket, where `frames`
+    is empty; by HTTP it stands in `frames`, the same objects, ascending per channel."""
 
+    epoch: str
     channels: list[ChannelPosition]
+    frames: list[dict[str, Any]] = field(default_factory=list)
 
 
 class AccountGet(Request, frozen=True, kw_only=True):

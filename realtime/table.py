@@ -30,9 +30,8 @@ _TABLE = (
     Operation(
         "channel.sync",
         r.Positions,
-        r.ChannelList,
-        "Continue channels from positions, after `behind` or when a hole is suspected.",
-        doors=_SOCKET,
+        r.Synced,
+        "Continue channels from positions, after `behind` or when a hole is suspected; by HTTP, for polling.",
         cost=2,
     ),
     Operation(

@@ -21,7 +21,7 @@ from tests.support.http import post
 from tests.support.nodes import RunningNode, Start
 from tests.support.waiting import until
 
-SECRETS = ("ticket", "link", "code", "qr")
+SECRETS = ("epoch", "ticket", "link", "code", "qr")
 FREE = Limits(operations_per_s=1e6, operations_burst=1e6)
 GUARDS = {
     "x-content-type-options": "nosniff",
@@ -114,6 +114,9 @@ class Scene:
         }
         if op in plain:
             return plain[op]
+        if op == "channel.sync":
+            seq = (await self.call(haru, "room.get", room=room))["seq"]
+            return haru, {"positions": {f"room:{room}": seq}}
         if op in ("room.join", "room.decline"):
             return ken, {"room": await self.invited()}
         if op in ("invite.revoke", "invite.reissue", "invite.redeem"):
@@ -177,6 +180,30 @@ async def test_what_is_written_by_http_is_heard_live_and_under_its_nonce_once(sc
         first = await scene.call(scene.aki, "room.send", room=scene.room, text="やあ", nonce="x")
         assert await scene.call(scene.aki, "room.send", room=scene.room, text="やあ", nonce="x") == first
         await haru.until(lambda: haru.texts(scene.room) == ["やあ"])
+
+
+async def test_a_client_without_a_socket_polls_what_it_missed(scene: Scene) -> None:
+    channel = f"room:{scene.room}"
+    first = await scene.call(scene.haru, "channel.sync")
+    tops = {row["ch"]: row["seq"] for row in first["channels"]}
+    assert set(tops) == {channel, f"user:{scene.haru.account.id}"}
+    assert not any(row["recovered"] for row in first["channels"])
+    for text in ("ひとつ", "ふたつ"):
+        await scene.call(scene.aki, "room.send", room=scene.room, text=text, nonce=text)
+    same = {"positions": tops, "epoch": first["epoch"]}
+    polled = await scene.call(scene.haru, "channel.sync", **same)
+    assert all(row["recovered"] for row in polled["channels"])
+    assert [(f["ch"], f["seq"], f["d"]["message"]["text"]) for f in polled["frames"]] == [
+        (channel, tops[channel] + 1, "ひとつ"),
+        (channel, tops[channel] + 2, "ふたつ"),
+    ]
+    assert polled == await scene.call(scene.haru, "channel.sync", **same)
+    elsewhere = await scene.call(scene.haru, "channel.sync", positions=tops, epoch="another")
+    assert elsewhere["frames"] == []
+    assert not any(row["recovered"] for row in elsewhere["channels"])
+    # Whoever is not inside learns nothing of the room, not even that it is there.
+    asked = await scene.call(scene.ken, "channel.sync", positions={channel: 0, "room:none": 0})
+    assert asked == {"epoch": first["epoch"], "channels": [], "frames": []}
 
 
 @pytest.mark.parametrize("op", ["no.such", "room", "ROOM.SEND", "room.send%20", "x" * 300, "..", "%00", "あ"])
