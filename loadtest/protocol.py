@@ -362,7 +362,7 @@ class Protocol:
             return
         result = frame["ok"]
         if kind == "connect":
-            same = result["account"]["id"] == self._account
+            same = self._account in ("", result["account"]["id"])
             self._account = result["account"]["id"]
             self.connected = result
             self.streams.join(result["channels"], same=same)
