@@ -28,7 +28,7 @@ class Page {
   #noticeTimer = 0;
 
   constructor() {
-    this.client = new Client();
+    this.client = new Client({ shown: () => document.visibilityState === "visible" });
     this.people = new People(this.client, () => this.#render());
     this.rooms = new RoomBook(this.client, this.people, () => this.#roomsChanged());
     this.outbox = new Outbox(this.client, {
@@ -133,10 +133,10 @@ class Page {
 
   // The link
 
-  #state({ state, reason }) {
+  #state({ state, reason, via }) {
     const status = byId("link");
     status.dataset.state = state;
-    byId("link-text").textContent = words[`state_${state}`] ?? words.state_stopped;
+    byId("link-text").textContent = words[`state_${via || state}`] ?? words.state_stopped;
     byId("refusal").hidden = state !== "refused";
     if (!this.people.me && state === "waiting") say(words.door_waiting);
     if (state !== "refused") return;
@@ -160,6 +160,8 @@ class Page {
   }
 
   async #live({ account, stale }) {
+    // Somebody else came in by another tab: nothing of the one before may stay in sight.
+    if (this.people.me && this.people.me.id !== account.id) return location.reload();
     if (this.people.me?.id !== account.id) {
       this.people.me = account;
       this.people.put(account);

@@ -17,7 +17,20 @@ WEB = Path(__file__).resolve().parent.parent.parent / "gateway/web"
 OURS = sorted(path for path in WEB.iterdir() if not path.name.startswith("docs."))
 SCRIPTS = [path for path in OURS if path.suffix == ".js"]
 PAGES = ("index.html", "invite.html")
-WITHOUT_DOM = ("client.js", "kept.js", "outbox.js", "people.js", "rooms.js", "timeline.js")
+SILENT = ("lanes.js", "protocol.js", "rules.js", "streams.js")
+WITHOUT_DOM = (
+    *SILENT,
+    "client.js",
+    "http.js",
+    "kept.js",
+    "outbox.js",
+    "people.js",
+    "polling.js",
+    "rooms.js",
+    "tabs.js",
+    "timeline.js",
+    "wiresocket.js",
+)
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in OURS}
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -39,6 +52,16 @@ def test_the_protocol_knows_no_page(name: str) -> None:
     assert not re.search(r"\bdocument\b|getElementById|\bel\(|from \"\./(dom|words)", TEXTS[name])
 
 
+@pytest.mark.parametrize("name", SILENT)
+def test_the_core_has_no_clock_no_chance_and_no_socket(name: str) -> None:
+    source = re.sub(r"//.*|/\*\*.*?\*/", "", TEXTS[name])
+    assert not re.search(
+        r"\b(Date|performance|setTimeout|setInterval|WebSocket|fetch|window|globalThis|async|await|Promise)\b"
+        r"|Math\.random|crypto|Storage|navigator",
+        source,
+    )
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_is_inline(page: str) -> None:
     html = TEXTS[page]
@@ -52,8 +75,9 @@ def test_every_word_stands_in_the_table() -> None:
     used = set(re.findall(r"words\.(?!js\b)(\w+)", CODE))
     for page in PAGES:
         used |= set(re.findall(r'data-(?:words|label)="(\w+)"', TEXTS[page]))
-    used |= {f"state_{state}" for state in ("connecting", "waiting", "live", "stopped")}
-    verdicts = re.findall(r'"(signed_out|suspended|retired|not_allowed|fault)"', TEXTS["client.js"])
+    used |= {f"state_{state}" for state in ("connecting", "waiting", "live", "polling", "stopped")}
+    verdicts = re.findall(r'"(signed_out|suspended|retired|not_allowed|fault)"', TEXTS["rules.js"])
+    assert len(verdicts) == 5
     used |= {f"refused_{verdict}" for verdict in verdicts}
     known = set(re.findall(r"^  (\w+):", table, re.MULTILINE))
     assert used <= known
