@@ -10,19 +10,11 @@ import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
+import { Shelf } from "./shelf.js";
 import { TalkView } from "./talkview.js";
 import { words, wordsOf } from "./words.js";
 
 const NOTICE_MS = 5_000;
-
-/** Lines that are not acknowledged survive a reload of this tab, apart for each person. */
-function tabStore(people) {
-  const name = () => `tsudoi.outbox.${people.me.id}`;
-  return {
-    load: () => JSON.parse(sessionStorage.getItem(name()) ?? "[]"),
-    save: (lines) => sessionStorage.setItem(name(), JSON.stringify(lines)),
-  };
-}
 
 class Page {
   #noticeTimer = 0;
@@ -31,8 +23,9 @@ class Page {
     this.client = new Client({ shown: () => document.visibilityState === "visible" });
     this.people = new People(this.client, () => this.#render());
     this.rooms = new RoomBook(this.client, this.people, () => this.#roomsChanged());
+    this.shelf = new Shelf();
     this.outbox = new Outbox(this.client, {
-      keep: tabStore(this.people),
+      shelf: this.shelf,
       changed: (room) => room === this.room && this.talk.render(),
       sent: (line, sent) => this.talk.sent(line, sent),
     });
@@ -112,6 +105,7 @@ class Page {
       }
     }
     localStorage.removeItem(INSIDE);
+    this.shelf.forget();
     this.#forget();
     this.#enter(words.door_left);
   }
@@ -120,7 +114,8 @@ class Page {
     this.menu.close();
     this.people.clear();
     this.rooms.clear();
-    this.outbox.lines = [];
+    this.outbox.close();
+    this.shelf.close();
     this.#showList();
     history.replaceState(null, "");
   }
@@ -144,6 +139,7 @@ class Page {
       // A browser that was never inside is not told that something ended.
       const told = localStorage.getItem(INSIDE) || this.people.me ? words.refused_signed_out : "";
       localStorage.removeItem(INSIDE);
+      this.shelf.forget();
       this.#forget();
       this.#enter(told);
       return;
@@ -165,12 +161,12 @@ class Page {
     if (this.people.me?.id !== account.id) {
       this.people.me = account;
       this.people.put(account);
-      this.outbox.open();
+      this.shelf.open(account.id);
+      this.outbox.open(account.id);
       byId("me").textContent = words.you_are(account.name);
       byId("leave").hidden = !demoKey();
       localStorage.setItem(INSIDE, "yes");
       this.#screen("house");
-      this.outbox.flush();
     }
     const missed = this.room && stale.has(`room:${this.room}`);
     await this.rooms.load();

@@ -29,7 +29,7 @@ export class TalkView {
   constructor(app) {
     this.#app = app;
     this.#scroll = new Scroll(this.#log, () => this.#moved());
-    this.#composer = new Composer((text) => this.#say(text));
+    this.#composer = new Composer((text) => this.#say(text), app.shelf);
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
     // On touch there is no hovering: a tap on a line shows what can be done with it.
@@ -67,6 +67,7 @@ export class TalkView {
   }
 
   close() {
+    this.#composer.close();
     this.#timeline = null;
     this.#nodes.clear();
     this.#list.replaceChildren();
