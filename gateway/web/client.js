@@ -90,6 +90,7 @@ export class Client {
 
   /** The browser believes that there is a network again. */
   online() {
+    this.#link?.hurry?.();
     this.#core.online(this.#clock());
     this.#drain();
   }

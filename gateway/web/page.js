@@ -114,9 +114,9 @@ class Page {
     this.menu.close();
     this.people.clear();
     this.rooms.clear();
+    this.#showList();
     this.outbox.close();
     this.shelf.close();
-    this.#showList();
     history.replaceState(null, "");
   }
 

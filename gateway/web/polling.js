@@ -26,6 +26,7 @@ export class PolledSocket {
   #timer = 0;
   #trial = 0;
   #polling = false;
+  #trying = false;
 
   /** `means` has random() and shown(): does anybody look at the page? */
   constructor(ear, means) {
@@ -47,9 +48,11 @@ export class PolledSocket {
     else this.#do(id, () => this.#operate(op, d));
   }
 
-  /** The page is looked at again. */
+  /** The page is looked at again, or the network is another one. */
   hurry() {
-    if (this.#timer) this.#next(0);
+    if (!this.#timer) return;
+    this.#next(0);
+    this.#trySocket();
   }
 
   async #greet() {
@@ -180,10 +183,17 @@ export class PolledSocket {
   // Now and then the way may be free after all.
   #trySocketLater() {
     const delay = TRY_SOCKET_MS * (1 + JITTER * (2 * this.#means.random() - 1));
-    this.#trial = setTimeout(async () => {
-      if (await socketWorks(SOCKET_WITHIN_MS)) this.#free();
-      else this.#trySocketLater();
-    }, delay);
+    clearTimeout(this.#trial);
+    if (!this.#over) this.#trial = setTimeout(() => this.#trySocket(), delay);
+  }
+
+  async #trySocket() {
+    if (this.#trying) return;
+    this.#trying = true;
+    const works = await socketWorks(SOCKET_WITHIN_MS);
+    this.#trying = false;
+    if (works) this.#free();
+    else this.#trySocketLater();
   }
 
   #free() {
