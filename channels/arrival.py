@@ -1,21 +1,25 @@
 """Arrival: who a token belongs to, what a connection hears, and what it missed (WIRE §3).
 
-One read for all of it, on one snapshot: the hub then joins the connection at exactly these positions.
+One read for all of it, on one snapshot: the hub then joins the connection at exactly these positions. What was
+missed before them is read afterwards, as the socket drains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from msgspec import structs
 
 from channels.accounts import hash_token
 from channels.desk import Actor, Desk
 from channels.entries import render
 from channels.rules.accounts import ADMITTED
+from realtime.channel import seen_by
 from realtime.errors import Refusal
-from realtime.hub import seen_by
-from realtime.models import Badges, ChannelPosition
+from realtime.models import Badges
 from realtime.parcels import Parcel
+from realtime.recovery import CONNECTION_ENTRIES_MAX, Plan, Standing, Stretch, plan
 from storage import log
 from storage.accounts import session_by_hash, session_by_id, touch_session
 from storage.database import Tx
@@ -24,9 +28,7 @@ from storage.rows import SessionRow
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
-CHANNEL_ENTRIES_MAX = 1_000
-CONNECTION_ENTRIES_MAX = 5_000
-CONNECTION_BYTES_MAX = 4 * 1024 * 1024
+POLL_BYTES_MAX = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +40,20 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Channels with the position each is joined at, and the entries missed before it, ascending per channel."""
-
-    channels: list[ChannelPosition]
-    missed: list[Parcel]
-
-
-@dataclass(frozen=True, slots=True)
 class Arrival:
     """Everything `connect` answers and the hub needs."""
 
     actor: Actor
-    heard: Heard
+    plan: Plan
     badges: Badges
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a client without a socket is told: its channels, and the entries it missed, ascending per channel."""
+
+    plan: Plan
+    missed: list[Parcel]
 
 
 async def authenticate(desk: Desk, credential: Credential) -> Actor:
@@ -67,35 +69,52 @@ async def arrive(desk: Desk, credential: Credential, positions: Mapping[str, int
 
     def unit(tx: Tx) -> tuple[Arrival, int]:
         actor, used_at = _actor(tx, desk, credential)
-        heard = _hear(tx, actor.account, heard_by(tx, actor.account), positions)
+        planned = plan(_standings(tx, actor.account), positions)
         rooms_unread, requests, invitations = badges(tx, actor.account)
         counts = Badges(rooms_unread=rooms_unread, requests=requests, invitations=invitations)
-        return Arrival(actor, heard, counts), used_at
+        return Arrival(actor, planned, counts), used_at
 
     arrival, used_at = await desk.db.read(unit)
     await _note_use(desk, arrival.actor, used_at)
     return arrival
 
 
-async def rehear(desk: Desk, account: str, positions: Mapping[str, int | None]) -> Heard:
-    """The same join for some channels of a live connection; those it may not hear are left out of the answer.
-    A position of None asks for the channel as it is now."""
+async def rehear(desk: Desk, actor: Actor, positions: Mapping[str, int | None]) -> Plan:
+    """The same join for some channels of a live connection, judged anew; those it may not hear are left out. A
+    position of None asks for the channel as it is now. Errors: `unauthenticated`, `forbidden`, because what ended the
+    session may lie before the positions asked for."""
 
-    def unit(tx: Tx) -> Heard:
-        allowed = {name: at for name, at in heard_by(tx, account).items() if name in positions}
-        return _hear(tx, account, allowed, {name: seq for name, seq in positions.items() if seq is not None})
+    def unit(tx: Tx) -> Plan:
+        _actor(tx, desk, Credential(session=actor.session))
+        standings = _standings(tx, actor.account)
+        return plan({name: at for name, at in standings.items() if name in positions}, positions)
 
     return await desk.db.read(unit)
 
 
-async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_epoch: bool) -> Heard:
+async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_epoch: bool) -> Polled:
     """What a client without a socket missed: as `rehear`, of all channels if it names none (WIRE §3.5)."""
 
-    def unit(tx: Tx) -> Heard:
-        tops = {name: at for name, at in heard_by(tx, account).items() if name in positions or not positions}
-        return _hear(tx, account, tops, positions if same_epoch else {})
+    def unit(tx: Tx) -> Polled:
+        standings = _standings(tx, account)
+        asked = {name: at for name, at in standings.items() if name in positions or not positions}
+        planned = plan(asked, positions if same_epoch else {})
+        missed = _missed(tx, account, planned.stretches)
+        channels = [
+            structs.replace(
+                told, recovered=told.recovered and (told.seq == positions[told.ch] or told.ch in missed)
+            )
+            for told in planned.channels
+        ]
+        return Polled(
+            planned._replace(channels=channels), [parcel for parcels in missed.values() for parcel in parcels]
+        )
 
     return await desk.db.read(unit)
+
+
+def _standings(tx: Tx, account: str) -> dict[str, Standing]:
+    return {name: Standing(*at) for name, at in heard_by(tx, account).items()}
 
 
 def _actor(tx: Tx, desk: Desk, credential: Credential) -> tuple[Actor, int]:
@@ -118,28 +137,12 @@ async def _note_use(desk: Desk, actor: Actor, due: int) -> None:
         await desk.db.write(lambda tx: touch_session(tx, actor.session, due))
 
 
-def _hear(tx: Tx, account: str, tops: Mapping[str, tuple[int, int]], positions: Mapping[str, int]) -> Heard:
-    stretches = []
-    left = CONNECTION_ENTRIES_MAX
-    for name, (top, from_seq) in tops.items():
-        at = positions.get(name)
-        if at is not None and from_seq <= at < top and top - at <= min(CHANNEL_ENTRIES_MAX, left):
-            stretches.append((name, at, top))
-            left -= top - at
-    missed = _missed(tx, account, stretches)
-    channels = []
-    for name, (top, _) in tops.items():
-        whole = positions.get(name) == top or name in missed
-        channels.append(ChannelPosition(ch=name, seq=top, recovered=whole))
-    return Heard(channels, [parcel for parcels in missed.values() for parcel in parcels])
-
-
-def _missed(tx: Tx, account: str, stretches: list[tuple[str, int, int]]) -> dict[str, list[Parcel]]:
-    """Per channel, all entries of its stretch: contiguous or not at all."""
-    found: dict[str, list[Parcel]] = {name: [] for name, _, _ in stretches}
+def _missed(tx: Tx, account: str, stretches: list[Stretch]) -> dict[str, list[Parcel]]:
+    """Per channel, all entries of its stretch: contiguous or not at all, as many as one answer may carry."""
+    found: dict[str, list[Parcel]] = {stretch.channel: [] for stretch in stretches}
     for parcel in render(tx, log.read(tx, stretches, CONNECTION_ENTRIES_MAX)):
         found[parcel.channel].append(parcel)
-    room = CONNECTION_BYTES_MAX
+    room = POLL_BYTES_MAX
     whole = {}
     for name, after, top in stretches:
         parcels = found[name]
@@ -150,6 +153,6 @@ def _missed(tx: Tx, account: str, stretches: list[tuple[str, int, int]]) -> dict
     return whole
 
 
-async def entries_between(desk: Desk, stretches: list[tuple[str, int, int]], limit: int) -> list[Parcel]:
+async def entries_between(desk: Desk, stretches: Sequence[tuple[str, int, int]], limit: int) -> list[Parcel]:
     """What a hub misses: entries of (channel, after, upto), as of now, with one query."""
     return await desk.db.read(lambda tx: render(tx, log.read(tx, stretches, limit)))

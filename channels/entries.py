@@ -69,11 +69,11 @@ def parcel_of(row: LogRow, payload: Shape | None, node: str) -> Parcel:
     return Parcel(row.channel, row.seq, row.kind, audience, row.author, row.target, row.at, node, frame)
 
 
-def whisper(tx: Tx, account: str, kind: str, payload: Shape) -> None:
-    """An ephemeral event for an account's own devices."""
+def whisper(tx: Tx, account: str, kind: str, payload: Shape, key: str) -> None:
+    """An ephemeral event for an account's own devices; of several under one key the last is what counts."""
     channel, at = inbox_channel(account), tx.now_ms()
     frame = ephemeral_frame(channel, kind, at, payload)
-    tx.parcels.append(Parcel(channel, 0, kind, Audience.ALL, account, "", at, tx.node, frame))
+    tx.parcels.append(Parcel(channel, 0, kind, Audience.ALL, account, key, at, tx.node, frame))
 
 
 # What each kind of entry says

@@ -95,9 +95,8 @@ async def mark_read(desk: Desk, actor: Actor, request: RoomRead) -> Read:
         row = card(tx, room.id, actor.account)
         assert row is not None
         if read_seq != mine.read_seq:
-            whisper(
-                tx, actor.account, "room.read", ReadMoved(room=room.id, read_seq=read_seq, unread=row.unread)
-            )
+            moved = ReadMoved(room=room.id, read_seq=read_seq, unread=row.unread)
+            whisper(tx, actor.account, "room.read", moved, f"read:{room.id}")
         return Read(read_seq=read_seq, unread=row.unread)
 
     return await desk.db.write(unit)

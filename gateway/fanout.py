@@ -159,20 +159,25 @@ class Fanout:
 
     # Entries that change who listens
 
-    def _obey(self, parcel: Parcel) -> None:
-        """Called by the hub between two seqs of a channel."""
+    def _obey(self, parcel: Parcel, only: Listener | None) -> None:
+        """Called by the hub between two seqs of a channel; `only` for a listener that joins behind them."""
         if parcel.kind == MEMBER_REMOVED:
-            for listener in self.hub.of_account(parcel.target):
-                if self.hub.leave(listener, parcel.channel):
+            for listener in self._concerned(parcel.target, only):
+                if self.hub.leave(listener, parcel.channel, parcel.seq):
                     _hearer(listener).lost(parcel.channel)
         elif parcel.kind in (SESSION_REVOKED, ACCOUNT_SUSPENDED):
             session = parcel.target if parcel.kind == SESSION_REVOKED else ""
-            for listener in self.hub.of_account(parcel.channel.removeprefix(INBOX)):
+            for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).ended(session)
         elif parcel.kind == "room.joined" and parcel.channel.startswith(INBOX):
             after = int(orjson.loads(parcel.frame)["d"]["seq"])
-            for listener in self.hub.of_account(parcel.channel.removeprefix(INBOX)):
+            for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).hear(parcel.target, after)
+
+    def _concerned(self, account: str, only: Listener | None) -> list[Listener]:
+        if only is None:
+            return self.hub.of_account(account)
+        return [only] if only.account == account else []
 
 
 def _hearer(listener: Listener) -> Hearer:

@@ -29,10 +29,10 @@ from gateway import asyncapi, export, openapi, probes
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.node import Node
+from realtime.channel import seen_by
 from realtime.errors import ERRORS, Refusal
 from realtime.events import encode
 from realtime.gate import Entered
-from realtime.hub import seen_by
 from realtime.operations import Door, Operation, Who, decode_request, within_depth
 from realtime.requests import Clock, ClockRead, Positions, Synced, Ticket
 from realtime.settings import Limits
@@ -155,9 +155,9 @@ async def _run(node: Node, request: Request, name: str) -> Any:
 
 async def _sync(node: Node, who: Actor, request: Positions) -> Synced:
     same = request.epoch in ("", node.epoch)
-    heard = await poll(node.desk, who.account, request.positions, same_epoch=same)
-    frames = [orjson.loads(seen_by(parcel, who.account)) for parcel in heard.missed]
-    return Synced(epoch=node.epoch, channels=heard.channels, frames=frames)
+    polled = await poll(node.desk, who.account, request.positions, same_epoch=same)
+    frames = [orjson.loads(seen_by(parcel, who.account)) for parcel in polled.missed]
+    return Synced(epoch=node.epoch, channels=polled.plan.channels, frames=frames)
 
 
 async def _guest(node: Node, request: Request, name: str, parsed: Any) -> Any:

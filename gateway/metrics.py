@@ -29,6 +29,12 @@ class Metrics:
         self._closed = Counter(
             "tsudoi_connections_closed", "Connections ended, by code", ["code"], registry=self.registry
         )
+        self._behind = Counter(
+            "tsudoi_channels_cut", "Channels of slow readers told `behind`", registry=self.registry
+        )
+        self._gauge(
+            "tsudoi_replay_queries_total", "Reads of the log for resumes", lambda: node.replays.queries
+        )
         self._gauge("tsudoi_connections", "Connections now", lambda: len(node.sockets))
         self._gauge("tsudoi_channels", "Channels with listeners here", lambda: len(node.hub.names()))
         self._gauge("tsudoi_deliveries_total", "Frames handed to connections", lambda: node.hub.delivered)
@@ -70,6 +76,10 @@ class Metrics:
     def arrived(self) -> None:
         """A connection authenticated."""
         self._arrived.inc()
+
+    def fell_behind(self) -> None:
+        """A channel of a slow reader was cut."""
+        self._behind.inc()
 
     def closed(self, code: int) -> None:
         """A connection ended."""

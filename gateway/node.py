@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from channels.desk import Desk
+from channels.replays import Replays
 from gateway.answers import RequestIds
 from gateway.fanout import Fanout
 from gateway.metrics import Metrics
@@ -33,7 +34,6 @@ from realtime.hub import Hub
 from realtime.requests import NONCE_CHARS_MAX, POSITIONS_MAX
 from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
-from realtime.ws import frame
 from storage.courier import Courier
 
 log = structlog.get_logger("node")
@@ -76,6 +76,7 @@ class Node:
         self.tickets = TicketBook(parts.ticket_key, parts.settings.ticket_s * 1000, self.clock_ms)
         self.request_ids = RequestIds(parts.name)
         self.fanout = Fanout(parts.desk, parts.courier, self.spawn)
+        self.replays = Replays(parts.desk, self.spawn)
         self.metrics = Metrics(self)
         self.readiness = Readiness(self)
         limits = parts.settings.limits
@@ -147,7 +148,7 @@ class Node:
         log.info("draining", connections=len(here), window_s=window_s)
         for number, socket in enumerate(here):
             after_ms = int(window_s * 1000 * number / max(1, len(here)))
-            socket.write(frame(control_frame("reconnect", Reconnect(after_ms=after_ms))), 1)
+            socket.send(control_frame("reconnect", Reconnect(after_ms=after_ms)))
         if self.sockets:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(window_s):

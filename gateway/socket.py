@@ -15,27 +15,29 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from channels.desk import Actor
-from gateway import handshake, talk
+from gateway import handshake, hearing, talk
+from gateway.outbound import WAKE_AGE, Outbound
 from gateway.peers import client_of
 from realtime.bucket import TokenBucket
 from realtime.closes import Close
 from realtime.connection import Action, Signal, State, step
 from realtime.events import Hello, Live, Ping, control_frame
-from realtime.sendqueue import SendQueue
+from realtime.sendqueue import Piece
 from realtime.ws import CLOSE, PING, PONG, TEXT, FrameReader, WsError, close_frame, frame, parse_close
 
 if TYPE_CHECKING:
     from gateway.node import Node
 
 log = structlog.get_logger("socket")
-WAKE_CONNECT, WAKE_PING, WAKE_PONG, WAKE_CLOSE, WAKE_AGE = range(5)
+WAKE_CONNECT, WAKE_PING, WAKE_PONG, WAKE_CLOSE = range(4)
+assert WAKE_AGE not in range(4)
 HANDSHAKE_BYTES_MAX = 16 * 1024
 WRITE_HIGH_BYTES = 64 * 1024
 CONTROL_COST = 0.5
-LIVE = frame(control_frame("live", Live()))
+LIVE = Piece(frame(control_frame("live", Live())), 1)
 
 
-class SocketProtocol(asyncio.Protocol):
+class SocketProtocol(Outbound):
     """See the module. It is a `Hearer` of the fan-out and `Timed` by the node's wheel."""
 
     __slots__ = (
@@ -43,20 +45,16 @@ class SocketProtocol(asyncio.Protocol):
         "_bucket",
         "_close_code",
         "_connections",
-        "_ending",
         "_heard_at",
         "_in_flight",
-        "_paused",
         "_pinged_at",
-        "_queue",
         "_reader",
         "_refusals",
         "_state",
         "account",
         "actor",
-        "node",
         "peer",
-        "transport",
+        "reading",
     )
 
     def __init__(
@@ -66,21 +64,21 @@ class SocketProtocol(asyncio.Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        super().__init__()
         self.node: Node = app_state["node"]
         self._connections: set[Any] = server_state.connections
         self._state = State.OPENING
         self._reader: FrameReader | None = None
-        self._queue: SendQueue | None = None
         self._bucket: TokenBucket | None = None
-        self._paused = False
         self._heard_at = 0.0
         self._pinged_at = 0.0
         self._in_flight = 0
         self._refusals: list[float] | None = None
         self._close_code = 0
-        self._ending = False
         self.account = ""
         self.actor: Actor | None = None
+        # Which reading continues which channel, while what was missed is on its way (gateway.hearing).
+        self.reading: dict[str, object] | None = None
         self.peer = ""
         self.transport: asyncio.Transport | None = None
 
@@ -127,24 +125,11 @@ class SocketProtocol(asyncio.Protocol):
         self._connections.discard(self)
         self._signal(Signal.LOST)
         self.transport = None
+        self._let_go()
 
     def eof_received(self) -> bool:
         """The peer will send no more: let the transport close."""
         return False
-
-    def pause_writing(self) -> None:
-        """The transport's buffer is full: what comes from now on waits in our bounded queue."""
-        self._paused = True
-        if self._queue is None:
-            self._queue = SendQueue(self.node.settings.limits)
-        self.node.wheel.add(self.node.settings.limits.queue_age_s, self, WAKE_AGE)
-
-    def resume_writing(self) -> None:
-        """The peer reads again: hand over what waited, until it is full again."""
-        self._paused = False
-        queue = self._queue
-        while queue and not self._paused and self.transport is not None:
-            self.transport.write(queue.pop())
 
     def shutdown(self) -> None:
         """uvicorn shuts down: whoever is still here is told to come back elsewhere."""
@@ -152,29 +137,11 @@ class SocketProtocol(asyncio.Protocol):
             self.transport.close()
         self.close(Close.DRAINING, "the node stops")
 
-    # Listener and Hearer
-
-    def write(self, data: bytes, frames: int) -> None:
-        """Whole frames for the peer. Beyond the queue's bounds the connection is closed as too slow."""
-        if self._ending or self.transport is None:
-            return
-        if not self._paused:
-            self.transport.write(data)
-        elif self._queue is not None and not self._queue.push(data, frames, self.node.now()):
-            self._too_slow()
-
-    def write_recovered(self, data: bytes) -> None:
-        """Frames that continue a position, outside the bounds for live frames."""
-        if self._ending or self.transport is None:
-            return
-        if self._paused and self._queue is not None:
-            self._queue.push_recovered(data, self.node.now())
-        else:
-            self.transport.write(data)
+    # Hearer
 
     def hear(self, channel: str, after: int) -> None:
         """A channel was given to the account: hear it from a seq on."""
-        self.node.spawn(talk.hear(self, {channel: after}, announce=True))
+        self.node.spawn(hearing.hear(self, {channel: after}))
 
     def ended(self, session: str) -> None:
         """Its session was revoked, or (with '') the account was suspended."""
@@ -182,15 +149,6 @@ class SocketProtocol(asyncio.Protocol):
             self._close_soon(Close.SUSPENDED, "the account is suspended")
         elif self.actor is not None and self.actor.session == session:
             self._close_soon(Close.SESSION_INVALID, "the session was ended")
-
-    def lost(self, channel: str) -> None:
-        """A channel was taken: its unsent frames must not arrive, so a connection holding any starts anew."""
-        if self._queue:
-            self._too_slow()
-
-    def send(self, payload: bytes) -> None:
-        """One JSON object as one frame."""
-        self.write(frame(payload), 1)
 
     # Life
 
@@ -221,9 +179,10 @@ class SocketProtocol(asyncio.Protocol):
         """Say why and wait for the peer's close, within a bound."""
         if self.transport is None or self._signal(Signal.END) is not Action.CLOSE:
             return
-        if self._queue is not None:
-            self._queue.clear()
         self._ending = True
+        if self._slow is not None:
+            self._slow.queue.clear()
+            self._let_go()
         self._close_code = code
         self.transport.write(close_frame(code, reason))
         self.node.forget(self, code)
@@ -247,7 +206,7 @@ class SocketProtocol(asyncio.Protocol):
 
     def live(self) -> None:
         """Missed frames are out: from here on it is live."""
-        self.write(LIVE, 1)
+        self.write(LIVE)
 
     def on_timer(self, why: int) -> None:
         """The wheel's wake-ups; stale ones do nothing. One connection's trouble must not stop the others' timers."""
@@ -258,7 +217,6 @@ class SocketProtocol(asyncio.Protocol):
             self.close(Close.SERVER_ERROR)
 
     def _on_timer(self, why: int) -> None:
-        limits = self.node.settings.limits
         if why == WAKE_CONNECT:
             if self._signal(Signal.DEADLINE) is Action.TIME_OUT:
                 self.close(Close.NO_CONNECT, "no connect in time")
@@ -271,10 +229,8 @@ class SocketProtocol(asyncio.Protocol):
         elif why == WAKE_CLOSE:
             if self._state is State.CLOSING and self.transport is not None:
                 self.transport.abort()
-        elif self._queue and self._queue.too_old(self.node.now()):
-            self._too_slow()
-        elif self._queue and self._state is State.LIVE:
-            self.node.wheel.add(limits.queue_age_s / 2, self, WAKE_AGE)
+        elif why == WAKE_AGE and self._state is State.LIVE:
+            self._check_age()
 
     # Inside
 
@@ -320,7 +276,7 @@ class SocketProtocol(asyncio.Protocol):
         if opcode == CLOSE:
             self._close_received(payload)
         elif opcode == PING and self._state is not State.CLOSING and not self.take(CONTROL_COST):
-            self.write(frame(payload, PONG), 1)
+            self.write(Piece(frame(payload, PONG), 1))
         elif opcode == PONG:
             self.take(CONTROL_COST)
 
@@ -333,18 +289,6 @@ class SocketProtocol(asyncio.Protocol):
                 code = error.code
             self.close(1000 if code == 1005 else code)
         self.transport.close()
-
-    def _too_slow(self) -> None:
-        if self._queue is not None:
-            self._queue.clear()
-        self._close_soon(Close.TOO_SLOW, "too slow; come back and continue")
-
-    def _close_soon(self, code: int, reason: str) -> None:
-        """Close on the loop's next turn, because the hub may be walking over its listeners now; nothing more leaves
-        from this moment."""
-        if not self._ending:
-            self._ending = True
-            asyncio.get_running_loop().call_soon(self.close, code, reason)
 
     def _signal(self, signal: Signal) -> Action:
         self._state, action = step(self._state, signal)

@@ -5,18 +5,18 @@ Called by the socket for each text frame. The order is fixed: depth, envelope, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from channels.arrival import Credential, Heard, arrive, rehear
+from channels.arrival import Credential, arrive
 from channels.dispatch import DECODERS, HANDLERS
+from gateway import hearing
 from gateway.answers import answer, error_of
 from realtime.closes import Close
 from realtime.connection import Action, Signal, State
 from realtime.errors import Refusal
-from realtime.events import Resync, control_frame, error_frame, reply_frame
+from realtime.events import error_frame, reply_frame
 from realtime.models import AccountCard
 from realtime.operations import (
     Door,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from gateway.socket import SocketProtocol
 
 log = structlog.get_logger("talk")
-JOIN_TRIES = 5
 
 
 def frame_in(socket: SocketProtocol, payload: bytes) -> None:
@@ -106,9 +105,12 @@ async def _run(socket: SocketProtocol, request_id: int | None, operation: Operat
     assert actor is not None
     socket.in_flight += 1
     if operation.name == "channel.sync":
-        work: Any = _sync(socket, request)
-    else:
-        work = HANDLERS[operation.name](socket.node.desk, actor, request)
+        try:
+            await _sync(socket, request_id, request)
+        finally:
+            socket.in_flight -= 1
+        return
+    work = HANDLERS[operation.name](socket.node.desk, actor, request)
     outcome = await answer(work, operation.name, socket.node.request_ids)
     socket.in_flight -= 1
     if outcome.error is not None:
@@ -171,7 +173,7 @@ async def _arrive(
     if outcome.error is not None:
         log.info("connect refused", code=outcome.error["code"], peer=socket.peer)
         socket.send(error_frame(request_id, outcome.error))
-        socket.close(_close_of(outcome.error["code"]), outcome.error["code"])
+        socket.close(hearing.close_of(outcome.error["code"]), outcome.error["code"])
         return
     arrival = outcome.result
     socket.actor = arrival.actor
@@ -180,67 +182,23 @@ async def _arrive(
     node.arrived(socket)
     card = AccountCard(id=arrival.actor.account, handle=arrival.actor.handle, name=arrival.actor.name)
     connected = Connected(
-        account=card, session=arrival.actor.session, channels=arrival.heard.channels, badges=arrival.badges
+        account=card, session=arrival.actor.session, channels=arrival.plan.channels, badges=arrival.badges
     )
     _reply(socket, request_id, connected)
-    await _join(socket, arrival.heard, mark)
+    await hearing.join(socket, arrival.plan, mark)
     socket.live()
 
 
-def _close_of(code: str) -> Close:
-    return {"unauthenticated": Close.SESSION_INVALID, "forbidden": Close.SUSPENDED}.get(
-        code, Close.SERVER_ERROR
-    )
-
-
-# Hearing channels
-
-
-async def _join(socket: SocketProtocol, heard: Heard, mark: int) -> None:
-    """Write what was missed, then hear the channels from exactly there, without a hole."""
-    hub = socket.node.hub
-    for _ in range(JOIN_TRIES):
-        # What is heard already (two ways may lead to one channel at once) is not to be told twice.
-        positions = {c.ch: c.seq for c in heard.channels if not hub.hears(socket, c.ch)}
-        hub.catch_up(socket, [parcel for parcel in heard.missed if parcel.channel in positions])
-        refused = hub.join(socket, positions.items(), mark)
-        if not refused or socket.state is not State.LIVE:
-            return
-        mark = hub.mark()
-        heard = await rehear(socket.node.desk, socket.account, {name: positions[name] for name in refused})
-        _resync_holes(socket, heard)
-    socket.close(Close.SERVER_ERROR, "too much happens; come back")
-
-
-async def hear(socket: SocketProtocol, positions: Mapping[str, int | None], *, announce: bool) -> list[Any]:
-    """Begin to hear channels on a live connection, continued after positions (None: as they are now). With
-    `announce`, a channel that could not be continued is told by `resync`."""
+async def _sync(socket: SocketProtocol, request_id: int | None, request: Positions) -> None:
+    """`channel.sync`: leave the channels, then hear them again from the client's positions. As after `connect`, what
+    was missed follows the answer."""
     node = socket.node
-    mark = node.hub.mark()
-    outcome = await answer(rehear(node.desk, socket.account, positions), "hear", node.request_ids)
-    if socket.state is not State.LIVE:
-        return []
-    if outcome.error is not None:
-        socket.close(Close.SERVER_ERROR, "a channel could not be opened; come back")
-        return []
-    heard: Heard = outcome.result
-    if announce:
-        _resync_holes(socket, heard)
-    await _join(socket, heard, mark)
-    return heard.channels
-
-
-def _resync_holes(socket: SocketProtocol, heard: Heard) -> None:
-    for channel in heard.channels:
-        if not channel.recovered:
-            told = Resync(ch=channel.ch, seq=channel.seq, reason="too much was missed")
-            socket.send(control_frame("resync", told))
-
-
-async def _sync(socket: SocketProtocol, request: Positions) -> Synced:
-    """`channel.sync`: leave the channels, then hear them again from the client's positions."""
-    same = request.epoch in ("", socket.node.epoch)
+    same = request.epoch in ("", node.epoch)
     for name in request.positions:
-        socket.node.hub.leave(socket, name)
+        node.hub.leave(socket, name)
+    mark = node.hub.mark()
     wanted = {name: seq if same else None for name, seq in request.positions.items()}
-    return Synced(epoch=socket.node.epoch, channels=await hear(socket, wanted, announce=False))
+    plan = await hearing.again(socket, wanted)
+    if plan is not None:
+        _reply(socket, request_id, Synced(epoch=node.epoch, channels=plan.channels))
+        await hearing.join(socket, plan, mark)

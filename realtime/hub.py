@@ -7,20 +7,21 @@ holds: a listener gets each durable entry of its channels exactly once, in the o
 * A frame is encoded once; the frames of a tick are joined per channel, then per listener, into one write.
 * A listener joins at the position its snapshot was read at: entries that came in meanwhile are taken from
   `recent`, and where the hub itself is behind that position the listener waits until it has caught up.
+* A listener that must read older entries first is *reading*: it is told nothing, but what takes the channel away from
+  it is obeyed; `resume` lets it in where its reading ended.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from realtime.events import skip_frame
+from realtime.channel import Channel, seen_by
 from realtime.parcels import Audience, Parcel
+from realtime.recent import Recent
+from realtime.sendqueue import Piece
 from realtime.ws import frame
 
-RECENT_MAX = 8_192
-RECENT_BYTES_MAX = 32 * 1024 * 1024
 HELD_MAX = 1_024
 
 
@@ -29,42 +30,25 @@ class Listener(Protocol):
 
     account: str
 
-    def write(self, data: bytes, frames: int) -> None:
+    def write(self, piece: Piece) -> None:
         """Take whole WebSocket frames, ready for the wire. Must not raise and must not call the hub."""
+
+    def write_all(self, pieces: Sequence[Piece]) -> None:
+        """Several pieces at once, of one tick."""
 
     def write_recovered(self, data: bytes) -> None:
         """Take frames that continue a position: as `write`, but outside the bounds for live frames."""
 
 
-class Channel:
-    """One channel with listeners here. `last` is the newest seq delivered."""
-
-    __slots__ = ("default", "frames", "held", "last", "listeners", "name", "special", "waiting", "wanted")
-
-    def __init__(self, name: str, last: int) -> None:
-        self.name = name
-        self.last = last
-        self.listeners: dict[Listener, None] = {}
-        self.held: dict[int, Parcel] = {}
-        self.waiting: list[tuple[int, Listener]] = []
-        self.wanted = 0
-        self.default: list[bytes] = []
-        self.special: dict[str, list[bytes]] = {}
-        self.frames = 0
-
-    @property
-    def gap(self) -> bool:
-        """True while entries are known to exist that have not come."""
-        return bool(self.held) or self.wanted > self.last
+Obey = Callable[[Parcel, Listener | None], None]
 
 
 class Hub:
     """See the module. `wake()` is called once when there is something to flush; `on_gap(channel)` when a channel
-    misses entries; `obey(parcel)` after delivering an entry that changes who listens."""
+    misses entries; `obey(parcel, only)` after delivering an entry with a target: it may change who listens. With
+    `only`, the entry is older than that listener's joining but newer than its snapshot, and concerns it alone."""
 
-    def __init__(
-        self, wake: Callable[[], None], on_gap: Callable[[str], None], obey: Callable[[Parcel], None]
-    ) -> None:
+    def __init__(self, wake: Callable[[], None], on_gap: Callable[[str], None], obey: Obey) -> None:
         self._wake = wake
         self._on_gap = on_gap
         self._obey = obey
@@ -72,9 +56,7 @@ class Hub:
         self._heard: dict[Listener, set[str]] = {}
         self._accounts: dict[str, set[Listener]] = {}
         self._dirty: dict[str, Channel] = {}
-        self._recent: deque[Parcel] = deque()
-        self._recent_bytes = 0
-        self._offered = 0
+        self.recent = Recent()
         self.delivered = 0
         self.gaps = 0
 
@@ -105,42 +87,56 @@ class Hub:
 
     def mark(self) -> int:
         """A point in what was offered; taken before a snapshot is read, given to `join` afterwards."""
-        return self._offered
+        return self.recent.offered
 
-    def join(self, listener: Listener, positions: Iterable[tuple[str, int]], mark: int) -> list[str]:
-        """Let `listener` hear channels from (name, seq), both read from the database after `mark`. Returns the names
-        it could not join without a hole (too much happened meanwhile): read them again and call again."""
+    def join(
+        self, listener: Listener, positions: Iterable[tuple[str, int]], mark: int, *, reading: bool = False
+    ) -> list[str]:
+        """Let `listener` hear channels from (name, seq), both read from the database after `mark`; with `reading`, it
+        has yet to read what came before seq. Returns the names it could not join without a hole (too much happened
+        meanwhile): read them again and call again."""
         heard = self._heard.get(listener)
         if heard is None:
             return []
-        missed = self._offered - mark
-        since: dict[str, list[Parcel]] = {}
-        for parcel in list(self._recent)[-missed:] if missed else ():
-            since.setdefault(parcel.channel, []).append(parcel)
+        whole = self.recent.whole_since(mark)
         refused = []
         for name, seq in positions:
-            if name in heard:
-                continue
-            if missed <= len(self._recent) and self._join_one(listener, name, seq, since.get(name, [])):
-                heard.add(name)
-            else:
+            # An entry obeyed for one channel may have brought or taken another.
+            if name not in heard and not (whole and self._join_one(listener, name, seq, reading)):
                 refused.append(name)
         return refused
 
-    def _join_one(self, listener: Listener, name: str, seq: int, since: Sequence[Parcel]) -> bool:
+    def _join_one(self, listener: Listener, name: str, seq: int, reading: bool) -> bool:
         channel = self._channels.get(name)
         if channel is None:
             channel = self._channels[name] = Channel(name, seq)
-            channel.listeners[listener] = None
-            for parcel in since:
+            self._heard[listener].add(name)
+            self._enter(channel, listener, seq, reading)
+            for parcel in self.recent.after(name, seq):
                 self._take(channel, parcel)
+            if self.recent.top(name) > channel.last:
+                self._want(channel, self.recent.top(name))
+            return True
+        self._heard[listener].add(name)
+        if reading:
+            channel.reading[listener] = seq
+            return True
+        if self._enter(channel, listener, seq, reading):
+            return True
+        self._heard[listener].discard(name)
+        return False
+
+    def _enter(self, channel: Channel, listener: Listener, seq: int, reading: bool) -> bool:
+        """Among the listeners from `seq` on. False if what came since is not at hand."""
+        if reading:
+            channel.reading[listener] = seq
         elif channel.last > seq:
-            found = {parcel.seq: parcel for parcel in since}
-            if not all(n in found for n in range(seq + 1, channel.last + 1)):
+            missed = self.recent.between(channel.name, seq, channel.last)
+            if missed is None:
                 return False
             self.flush_channel(channel)
-            self.catch_up(listener, [found[n] for n in range(seq + 1, channel.last + 1)])
             channel.listeners[listener] = None
+            self._play(channel, listener, missed)
         elif channel.last == seq:
             self.flush_channel(channel)
             channel.listeners[listener] = None
@@ -150,16 +146,58 @@ class Hub:
             self._want(channel, seq)
         return True
 
-    def catch_up(self, listener: Listener, parcels: Sequence[Parcel]) -> None:
-        """Write entries, in the given order, to one listener as it may see them."""
-        frames = [frame(seen_by(parcel, listener.account)) for parcel in parcels]
-        if frames:
-            listener.write_recovered(b"".join(frames))
+    def _play(self, channel: Channel, listener: Listener, parcels: Sequence[Parcel]) -> None:
+        """Entries between a listener's snapshot and now: told to it, and obeyed for it."""
+        heard = self._heard[listener]
+        for parcel in parcels:
+            if channel.name not in heard:
+                return
+            listener.write_recovered(frame(seen_by(parcel, listener.account)))
+            if parcel.target:
+                self._obey(parcel, listener)
 
-    def leave(self, listener: Listener, name: str) -> bool:
-        """Stop hearing a channel, after what is due this tick has been handed over. True if it was heard."""
+    def replay(self, listener: Listener, name: str, after: int, least: int) -> int:
+        """Let a reading listener have what follows `after` from memory, if the memory reaches from there to the hub's
+        own position and that is at least `least`. Returns the position reached: `after` if nothing could be told."""
+        channel = self._channels.get(name)
+        if channel is None or listener not in channel.reading or channel.last < max(least, after):
+            return after
+        told = channel.replays.get(after)
+        if told is None:
+            parcels = self.recent.replay(name, after, channel.last)
+            if parcels is None:
+                return after
+            told = channel.keep_replay(after, parcels)
+        listener.write_recovered(told.seen_by(listener.account))
+        return channel.last
+
+    def resume(self, listener: Listener, name: str, seq: int) -> bool:
+        """A reading listener has read up to `seq`: let it in. False if it must read on. True also if the channel was
+        taken away from it meanwhile."""
+        channel = self._channels.get(name)
+        if channel is None or listener not in channel.reading:
+            return True
+        snapshot = channel.reading.pop(listener)
+        if self._enter(channel, listener, seq, reading=False):
+            return True
+        channel.reading[listener] = snapshot
+        return False
+
+    def reads(self, listener: Listener, name: str) -> bool:
+        """True while the listener has yet to read what came before."""
+        channel = self._channels.get(name)
+        return channel is not None and listener in channel.reading
+
+    def last(self, name: str) -> int:
+        """The newest seq delivered in a channel that is heard here, else 0."""
+        channel = self._channels.get(name)
+        return channel.last if channel else 0
+
+    def leave(self, listener: Listener, name: str, seq: int = 0) -> bool:
+        """Stop hearing a channel, after what is due this tick has been handed over. True if it was heard. An entry
+        with `seq` is the reason: it does not concern a listener whose snapshot is as new as it."""
         heard = self._heard.get(listener)
-        if heard is None or name not in heard:
+        if heard is None or name not in heard or (seq and self._channels[name].snapshot_of(listener) >= seq):
             return False
         heard.discard(name)
         self._drop(name, listener)
@@ -170,9 +208,8 @@ class Hub:
         if channel is None:
             return
         self.flush_channel(channel)
-        channel.listeners.pop(listener, None)
-        channel.waiting = [entry for entry in channel.waiting if entry[1] is not listener]
-        if not channel.listeners and not channel.waiting:
+        channel.forget(listener)
+        if channel.deserted:
             del self._channels[name]
 
     # Entries
@@ -180,7 +217,7 @@ class Hub:
     def offer(self, parcel: Parcel) -> None:
         """One event from a use case or the courier."""
         if parcel.seq:
-            self._remember(parcel)
+            self.recent.add(parcel)
         channel = self._channels.get(parcel.channel)
         if channel is None:
             return
@@ -188,14 +225,6 @@ class Hub:
             self._take(channel, parcel)
         else:
             self._ephemeral(channel, parcel)
-
-    def _remember(self, parcel: Parcel) -> None:
-        recent = self._recent
-        recent.append(parcel)
-        self._offered += 1
-        self._recent_bytes += len(parcel.frame)
-        while len(recent) > RECENT_MAX or self._recent_bytes > RECENT_BYTES_MAX:
-            self._recent_bytes -= len(recent.popleft().frame)
 
     def fill(self, parcels: Sequence[Parcel]) -> None:
         """Entries read from the database, ascending per channel."""
@@ -212,7 +241,12 @@ class Hub:
     def suspect(self, name: str, seq: int) -> bool:
         """The log is known to reach `seq`: ask for what is missing. True if this channel was behind."""
         channel = self._channels.get(name)
-        if channel is None or seq <= channel.last:
+        if channel is None:
+            # Somebody may be about to join at a snapshot that is older than this knowledge.
+            if self.recent.top(name) < seq:
+                self.recent.note(name, seq)
+            return False
+        if seq <= channel.last:
             return False
         self._want(channel, seq)
         return True
@@ -244,16 +278,20 @@ class Hub:
         next_parcel: Parcel | None = parcel
         while next_parcel is not None:
             self._deliver(channel, next_parcel)
-            next_parcel = channel.held.pop(channel.last + 1, None)
+            next_parcel = channel.held.pop(channel.last + 1, None) if channel.held else None
 
     def _deliver(self, channel: Channel, parcel: Parcel) -> None:
-        channel.last = parcel.seq
-        channel.held.pop(parcel.seq, None)
-        self._append(channel, parcel, frame(parcel.frame))
+        channel.append(parcel)
+        self._soil(channel)
         if channel.waiting:
             self._admit(channel)
         if parcel.target:
-            self._obey(parcel)
+            self._obey(parcel, None)
+
+    def _soil(self, channel: Channel) -> None:
+        if not self._dirty:
+            self._wake()
+        self._dirty[channel.name] = channel
 
     def _admit(self, channel: Channel) -> None:
         ready = [listener for seq, listener in channel.waiting if seq <= channel.last]
@@ -263,30 +301,14 @@ class Hub:
             channel.listeners.update(dict.fromkeys(ready))
 
     def _ephemeral(self, channel: Channel, parcel: Parcel) -> None:
+        piece = Piece(frame(parcel.frame), 1, channel.name, key=parcel.key)
         if parcel.audience is Audience.ALL:
-            self._append(channel, parcel, frame(parcel.frame))
+            channel.fleeting.append(piece)
+            self._soil(channel)
         elif parcel.audience is Audience.ONLY:
-            data = frame(parcel.frame)
             for listener in channel.listeners:
                 if listener.account == parcel.target:
-                    listener.write(data, 1)
-
-    def _append(self, channel: Channel, parcel: Parcel, data: bytes) -> None:
-        if parcel.audience is not Audience.ALL:
-            own = data
-            data = frame(skip_frame(channel.name, parcel.seq, parcel.seq))
-            if parcel.audience is Audience.ONLY and parcel.target not in channel.special:
-                channel.special[parcel.target] = list(channel.default)
-            for account, chunks in channel.special.items():
-                seen = parcel.audience is Audience.ONLY and account == parcel.target
-                chunks.append(own if seen else data)
-        else:
-            for chunks in channel.special.values():
-                chunks.append(data)
-        channel.default.append(data)
-        if not self._dirty:
-            self._wake()
-        self._dirty[channel.name] = channel
+                    listener.write(piece)
 
     # Once per tick
 
@@ -297,51 +319,34 @@ class Hub:
             for channel in dirty.values():
                 self._write(channel)
             return
-        collected: dict[Listener, list[bytes]] = {}
-        frames: dict[Listener, int] = {}
+        collected: dict[Listener, list[Piece]] = {}
         for channel in dirty.values():
-            count = len(channel.default)
-            if not count:
-                continue
-            data = b"".join(channel.default)
-            special = {account: b"".join(chunks) for account, chunks in channel.special.items()}
-            channel.default, channel.special = [], {}
-            self.delivered += count * len(channel.listeners)
-            for listener in channel.listeners:
-                mine = special.get(listener.account, data) if special else data
-                chunks = collected.get(listener)
-                if chunks is None:
-                    collected[listener] = [mine]
-                    frames[listener] = count
-                else:
-                    chunks.append(mine)
-                    frames[listener] += count
-        for listener, chunks in collected.items():
-            listener.write(chunks[0] if len(chunks) == 1 else b"".join(chunks), frames[listener])
+            for piece, special in channel.due():
+                self.delivered += piece.frames * len(channel.listeners)
+                for listener in channel.listeners:
+                    mine = special.get(listener.account, piece) if special else piece
+                    pieces = collected.get(listener)
+                    if pieces is None:
+                        collected[listener] = [mine]
+                    else:
+                        pieces.append(mine)
+        for listener, pieces in collected.items():
+            if len(pieces) == 1:
+                listener.write(pieces[0])
+            else:
+                listener.write_all(pieces)
 
     def flush_channel(self, channel: Channel) -> None:
         """Hand over what is due in one channel now, so that who listens may change at exactly this seq."""
-        if channel.default:
+        if channel.soiled:
             self._write(channel)
 
     def _write(self, channel: Channel) -> None:
-        count = len(channel.default)
-        if not count:
-            return
-        data = b"".join(channel.default)
-        special, channel.default, channel.special = channel.special, [], {}
-        self.delivered += count * len(channel.listeners)
-        if special:
-            joined = {account: b"".join(chunks) for account, chunks in special.items()}
-            for listener in channel.listeners:
-                listener.write(joined.get(listener.account, data), count)
-            return
-        for listener in channel.listeners:
-            listener.write(data, count)
-
-
-def seen_by(parcel: Parcel, account: str) -> bytes:
-    """The JSON of a durable entry as one account may see it: its frame, or the `skip` all others get."""
-    if parcel.audience is Audience.ALL or (parcel.audience is Audience.ONLY and parcel.target == account):
-        return parcel.frame
-    return skip_frame(parcel.channel, parcel.seq, parcel.seq)
+        for piece, special in channel.due():
+            self.delivered += piece.frames * len(channel.listeners)
+            if special:
+                for listener in channel.listeners:
+                    listener.write(special.get(listener.account, piece))
+            else:
+                for listener in channel.listeners:
+                    listener.write(piece)

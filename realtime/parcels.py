@@ -28,7 +28,8 @@ class Audience(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """One event on its way. `seq` is 0 for the ephemeral class; `at` is Unix milliseconds by the database's
-    clock; `frame` is the complete JSON object of WIRE §2 as UTF-8."""
+    clock; `frame` is the complete JSON object of WIRE §2 as UTF-8. `target` is whom or what an entry concerns; of an
+    ephemeral event to all it is the key under which the last one replaces those before (WIRE §5)."""
 
     channel: str
     seq: int
@@ -44,6 +45,11 @@ class Parcel:
     def durable(self) -> bool:
         """True for an entry of the log, false for an event that is kept nowhere."""
         return self.seq > 0
+
+    @property
+    def key(self) -> str:
+        """Of an ephemeral event: what a slow reader needs only the last word of, or "" where it may miss it."""
+        return self.target if self.audience is Audience.ALL else ""
 
 
 def pack(parcel: Parcel) -> bytes:

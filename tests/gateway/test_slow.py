@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-
-import orjson
+from dataclasses import replace
 
 from realtime.closes import Close
 from realtime.settings import Limits
-from tests.support.nodes import RunningNode, Start
+from tests.support.nodes import Start
+from tests.support.stalled import Reader, stalled
 from tests.support.waiting import until
 
 OPEN = Limits(
@@ -19,61 +17,68 @@ OPEN = Limits(
     operations_in_flight_max=10_000,
     queue_bytes_max=64 * 1024,
     socket_send_buffer_bytes=8 * 1024,
+    queue_age_s=2.0,
     close_wait_s=1.0,
     tcp_user_timeout_s=5.0,
 )
 
 
-async def stalled(server: RunningNode, token: str) -> socket.socket:
-    """A raw connection that has said connect and reads no more."""
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(raw, ("127.0.0.1", server.port))
-    head = (
-        "GET /gateway HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    await loop.sock_sendall(raw, head.encode())
-    seen = b""
-    while b"hello" not in seen:
-        seen += await loop.sock_recv(raw, 4096)
-    request = orjson.dumps({"id": 1, "op": "connect", "d": {"token": token, "client": {"name": "stalled"}}})
-    await loop.sock_sendall(
-        raw, b"\x81" + bytes((0x80 | 126,)) + struct.pack(">H", len(request)) + b"\0" * 4 + request
-    )
-    while b'"live"' not in seen:
-        seen += await loop.sock_recv(raw, 4096)
-    return raw
-
-
-async def test_a_stalled_reader_is_closed_within_its_bound_and_others_hear_all(start_node: Start) -> None:
+async def test_a_stalled_reader_is_cut_then_closed_within_its_bound_and_others_hear_all(
+    start_node: Start,
+) -> None:
     server = await start_node(OPEN)
     aki, haru = await server.friends("aki", "haru")
     async with server.client(aki) as a:
         room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
         before = set(server.node.sockets)
         # The stalled one joins first, so that the hub is still walking over the others when it has to go.
-        raw = await stalled(server, haru.token)
+        raw = (await stalled(server, haru.token))[0]
         (slow,) = server.node.sockets - before
         h = server.client(haru)
         await h.open()
         most = 0
         said = 0
-        while said < 600 and slow in server.node.sockets:
+        while said < 600 and server.node.hub.hears(slow, f"room:{room}"):
             said += 10
             await asyncio.gather(*(a.say(room, "x" * 1500) for _ in range(10)))
-            if slow._queue is not None:
-                most = max(most, slow._queue.size_bytes)
-        assert slow not in server.node.sockets, "the stalled reader was never let go"
-        assert slow._close_code == Close.TOO_SLOW
+            if slow._slow is not None:
+                most = max(most, slow._slow.queue.size_bytes)
+        assert slow in server.node.sockets, "a channel is cut before the connection is given up"
+        assert not server.node.hub.hears(slow, f"room:{room}"), "the channel was never cut"
         assert 0 < most <= OPEN.queue_bytes_max + 64 * 1024
+        await until(lambda: slow not in server.node.sockets)
+        assert slow._close_code == Close.TOO_SLOW
         await h.until(lambda: len(h.texts(room)) == said)
         await until(lambda: slow.transport is None)
         raw.close()
         assert (await h.call("clock.read", t=2))["t"] == 2
         await h.close()
+
+
+async def test_who_fell_behind_and_syncs_hears_everything_once(start_node: Start) -> None:
+    server = await start_node(replace(OPEN, queue_age_s=60.0))
+    aki, haru = await server.friends("aki", "haru")
+    async with server.client(aki) as a:
+        room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
+        reader = Reader(*await stalled(server, haru.token))
+        (slow,) = [s for s in server.node.sockets if s.account == haru.account.id]
+        for round_ in range(3):
+            while server.node.hub.hears(slow, f"room:{room}"):
+                await asyncio.gather(*(a.say(room, "x" * 1500) for _ in range(10)))
+            behind = await reader.until("behind")
+            assert behind["d"]["seq"] == reader.seqs[-1], "behind tells the last seq that was sent"
+            await reader.say("channel.sync", 7 + round_, positions={f"room:{room}": behind["d"]["seq"]})
+            await reader.answer(7 + round_)
+            await a.say(room, "after")
+        tops = await a.call("room.get", room=room)
+        await reader.until_seq(tops["seq"])
+        first = reader.seqs[0]
+        assert reader.seqs == list(range(first, tops["seq"] + 1))
+        # A fourth time within the minute is once too often.
+        while slow in server.node.sockets:
+            await asyncio.gather(*(a.say(room, "x" * 1500) for _ in range(10)))
+        assert slow._close_code == Close.TOO_SLOW
+        reader.raw.close()
 
 
 async def test_a_reader_that_is_only_slow_gets_everything(start_node: Start) -> None:
@@ -83,7 +88,7 @@ async def test_a_reader_that_is_only_slow_gets_everything(start_node: Start) -> 
     aki, haru = await server.friends("aki", "haru")
     async with server.client(aki) as a, server.client(haru) as h:
         room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
-        raw = await stalled(server, haru.token)
+        raw = (await stalled(server, haru.token))[0]
         for _ in range(20):
             await asyncio.gather(*(a.say(room, "x" * 1500) for _ in range(10)))
         await h.until(lambda: len(h.texts(room)) == 200)

@@ -168,3 +168,18 @@ async def test_a_frozen_redis_holds_nobody_up(start_pair: StartPair, own_valkey:
 async def test_a_node_knows_its_peers(start_pair: StartPair, valkey: Shared) -> None:
     one, two = await start_pair(valkey.url, valkey.prefix, lease_renew_s=0.1)
     await until(lambda: one.node.keeper.peers == 1 and two.node.keeper.peers == 1)
+
+
+async def test_who_was_away_continues_on_either_node(pair: Pair) -> None:
+    one, two = pair
+    aki, haru = await one.friends("aki", "haru")
+    async with one.client(aki) as a:
+        made = await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1")
+        room, positions = made["id"], {f"room:{made['id']}": made["seq"]}
+        for n in range(30):
+            await a.say(room, str(n))
+        for node in (two, one, two):
+            client = Client(node.ws_url, haru.token, epoch=node.node.epoch)
+            client.ear.positions.update(positions)
+            async with client:
+                assert client.texts(room) == [str(n) for n in range(30)]

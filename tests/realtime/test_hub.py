@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.channel import seen_by
 from realtime.events import encode
-from realtime.hub import HELD_MAX, RECENT_MAX, Hub, seen_by
+from realtime.hub import HELD_MAX, Hub, Listener
 from realtime.parcels import Audience, Parcel
+from realtime.recent import ENTRIES_MAX as RECENT_MAX
+from realtime.sendqueue import Piece
 from realtime.ws import FrameReader
 
 
@@ -43,11 +46,21 @@ class Ear:
         self.writes: list[bytes] = []
         self.heard: list[dict] = []
 
-    def write(self, data: bytes, frames: int) -> None:
-        found = unframed(data)
-        assert len(found) == frames
-        self.writes.append(data)
+    def write(self, piece: Piece) -> None:
+        found = unframed(piece.data)
+        assert len(found) == piece.frames
+        assert all(frame["ch"] == piece.channel for frame in found)
+        assert [frame.get("seq", 0) for frame in found] == [
+            piece.first + n if piece.first else 0 for n in range(piece.frames)
+        ]
+        self.writes.append(piece.data)
         self.heard += found
+
+    def write_all(self, pieces: Sequence[Piece]) -> None:
+        before = len(self.writes)
+        for piece in pieces:
+            self.write(piece)
+        self.writes[before:] = [b"".join(self.writes[before:])]
 
     def write_recovered(self, data: bytes) -> None:
         self.heard += unframed(data)
@@ -68,11 +81,12 @@ class Bench:
     def _wake(self) -> None:
         self.wakes += 1
 
-    def _obey(self, one: Parcel) -> None:
+    def _obey(self, one: Parcel, only: Listener | None) -> None:
         self.obeyed.append(one)
         if one.kind == "removed":
-            for listener in self.hub.of_account(one.target):
-                self.hub.leave(listener, one.channel)
+            for listener in [only] if only else self.hub.of_account(one.target):
+                if listener.account == one.target:
+                    self.hub.leave(listener, one.channel, one.seq)
 
     def ear(self, account: str = "me", **positions: int) -> Ear:
         ear = Ear(account)
@@ -237,7 +251,7 @@ def test_a_join_that_cannot_be_proved_is_refused() -> None:
 
 def test_what_is_remembered_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     one = parcel("c", 1)
-    monkeypatch.setattr("realtime.hub.RECENT_BYTES_MAX", len(one.frame) * 3)
+    monkeypatch.setattr("realtime.recent.BYTES_MAX", len(one.frame) * 3)
     bench = Bench()
     bench.ear(c=0)
     fresh = Ear()
@@ -245,7 +259,7 @@ def test_what_is_remembered_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch)
     mark = bench.hub.mark()
     for seq in range(1, 6):
         bench.hub.offer(parcel("c", seq))
-    assert len(bench.hub._recent) == 3
+    assert len(bench.hub.recent) == 3
     assert bench.hub.join(fresh, [("c", 3)], mark) == ["c"]
     assert bench.hub.join(fresh, [("c", 5)], bench.hub.mark()) == []
 
@@ -326,3 +340,155 @@ def test_frames_have_the_length_the_standard_gives_them(size: int) -> None:
     head = {True: 2, False: 4 if size < 65_536 else 10}[size < 126]
     masked = mask_bit + data[2:head] + b"\x00" * 4 + data[head:]
     assert FrameReader(70_000, 8).feed(masked) == [(TEXT, b"x" * size)]
+
+
+# Joining between a snapshot and now
+
+
+def fresh_ear(bench: Bench, account: str = "me") -> Ear:
+    ear = Ear(account)
+    bench.hub.add(ear)
+    return ear
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_who_is_removed_between_snapshot_and_joining_hears_nothing_later(others: int) -> None:
+    bench = Bench()
+    for _ in range(others):
+        bench.ear("other", c=5)
+    late = fresh_ear(bench)
+    mark = bench.hub.mark()
+    bench.hub.offer(parcel("c", 6))
+    bench.hub.offer(parcel("c", 7, Audience.NOBODY, "me", "removed"))
+    bench.hub.offer(parcel("c", 8))
+    assert bench.hub.join(late, [("c", 5)], mark) == []
+    bench.hub.flush()
+    bench.hub.offer(parcel("c", 9))
+    bench.hub.flush()
+    assert late.seqs("c") == [6, 7]
+    assert not bench.hub.hears(late, "c")
+
+
+def test_what_was_said_between_snapshot_and_joining_is_obeyed_for_the_newcomer_alone() -> None:
+    bench = Bench()
+    bench.ear("me", c=5)
+    late = fresh_ear(bench)
+    mark = bench.hub.mark()
+    bench.hub.offer(parcel("c", 6, Audience.ALL, "room:new", "joined"))
+    bench.obeyed.clear()
+    assert bench.hub.join(late, [("c", 5)], mark) == []
+    assert [one.kind for one in bench.obeyed] == ["joined"]
+
+
+def test_an_old_removal_does_not_concern_a_newer_snapshot() -> None:
+    bench = Bench()
+    bench.ear("other", c=1)
+    late = fresh_ear(bench)
+    # The snapshot knows that "me" was removed by 2 and came back by 3; this node has heard of neither.
+    assert bench.hub.join(late, [("c", 3)], bench.hub.mark()) == []
+    bench.hub.offer(parcel("c", 2, Audience.NOBODY, "me", "removed"))
+    bench.hub.offer(parcel("c", 3))
+    bench.hub.offer(parcel("c", 4))
+    bench.hub.flush()
+    assert late.seqs("c") == [4]
+
+
+def test_what_a_sweep_found_before_anyone_listened_is_asked_for_by_who_comes_later() -> None:
+    bench = Bench()
+    late = fresh_ear(bench)
+    mark = bench.hub.mark()
+    assert not bench.hub.suspect("c", 7)
+    assert bench.hub.join(late, [("c", 5)], mark) == []
+    assert bench.gaps == ["c"]
+    assert bench.hub.gap_of("c") == (5, 7)
+
+
+# Reading what was missed
+
+
+def test_a_reader_is_told_nothing_until_it_has_caught_up() -> None:
+    bench = Bench()
+    live, reader = bench.ear("live", c=5), fresh_ear(bench)
+    assert bench.hub.join(reader, [("c", 5)], bench.hub.mark(), reading=True) == []
+    for seq in (6, 7):
+        bench.hub.offer(parcel("c", seq))
+    bench.hub.flush()
+    assert (live.seqs("c"), reader.seqs("c")) == ([6, 7], [])
+    assert bench.hub.resume(reader, "c", 5)
+    bench.hub.offer(parcel("c", 8))
+    bench.hub.flush()
+    assert reader.seqs("c") == [6, 7, 8]
+    assert bench.hub.resume(reader, "c", 5), "who hears already has nothing to resume"
+    assert reader.seqs("c") == [6, 7, 8]
+
+
+def test_a_reader_reads_on_when_too_much_was_said_meanwhile() -> None:
+    bench = Bench()
+    reader = fresh_ear(bench)
+    bench.hub.join(reader, [("c", 5)], bench.hub.mark(), reading=True)
+    for seq in range(6, RECENT_MAX + 20):
+        bench.hub.offer(parcel("c", seq))
+    assert not bench.hub.resume(reader, "c", 5)
+    assert bench.hub.reads(reader, "c")
+    assert bench.hub.last("c") == RECENT_MAX + 19
+    assert bench.hub.resume(reader, "c", RECENT_MAX + 10)
+    assert reader.seqs("c") == list(range(RECENT_MAX + 11, RECENT_MAX + 20))
+
+
+def test_a_reader_that_is_removed_has_nothing_to_resume() -> None:
+    bench = Bench()
+    reader = fresh_ear(bench)
+    bench.hub.join(reader, [("c", 5)], bench.hub.mark(), reading=True)
+    bench.hub.offer(parcel("c", 6, Audience.NOBODY, "me", "removed"))
+    assert not bench.hub.reads(reader, "c")
+    assert bench.hub.resume(reader, "c", 6)
+    bench.hub.offer(parcel("c", 7))
+    bench.hub.flush()
+    assert reader.heard == []
+
+
+def test_memory_replays_to_all_alike_and_without_what_was_deleted_since() -> None:
+    bench = Bench()
+    name = "room:r"
+    bench.ear("live", **{name: 1})
+    for seq in range(2, 6):
+        bench.hub.offer(
+            parcel(name, seq, Audience.ONLY if seq == 4 else Audience.ALL, "b" if seq == 4 else "")
+        )
+    gone = encode({"ch": name, "seq": 6, "ev": "message.deleted", "d": {"message": "x", "message_seq": 3}})
+    bench.hub.offer(Parcel(name, 6, "message.deleted", Audience.ALL, "a", "", 0, "n", gone))
+    bench.hub.flush()
+    heard = {}
+    for account in ("a", "b"):
+        reader = fresh_ear(bench, account)
+        bench.hub.join(reader, [(name, 6)], bench.hub.mark(), reading=True)
+        assert bench.hub.replay(reader, name, 1, 6) == 6
+        assert bench.hub.resume(reader, name, 6)
+        heard[account] = [frame["ev"] for frame in reader.heard]
+    assert heard == {
+        "a": ["x", "skip", "skip", "x", "message.deleted"],
+        "b": ["x", "skip", "x", "x", "message.deleted"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "least"), [("room:r", 0, 3), ("room:r", 1, 4), ("user:me", 1, 3)], ids=str
+)
+def test_memory_says_nothing_where_it_cannot_vouch(name: str, after: int, least: int) -> None:
+    bench = Bench()
+    bench.ear("live", **{name: 1})
+    for seq in (2, 3):
+        bench.hub.offer(parcel(name, seq))
+    reader = fresh_ear(bench)
+    bench.hub.join(reader, [(name, 3)], bench.hub.mark(), reading=True)
+    assert bench.hub.replay(reader, name, after, least) == after
+    assert reader.heard == []
+
+
+def test_ephemeral_events_are_pieces_of_their_own_behind_the_entries() -> None:
+    bench = Bench()
+    ear = bench.ear(c=0)
+    bench.hub.offer(parcel("c", 0, Audience.ALL, "the last counts"))
+    bench.hub.offer(parcel("c", 1))
+    bench.hub.flush()
+    assert [frame["seq"] for frame in ear.heard] == [1, 0]

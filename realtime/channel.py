@@ -1,0 +1,148 @@
+"""One channel on one node: its position, who listens, and what is due to them this tick.
+
+Owned by the hub, which alone changes it. What always holds: `default` holds what most listeners see of the entries up
+to `last`, `special` the same entries as seen by those few accounts that see one of them differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from realtime.events import skip_frame
+from realtime.parcels import Audience, Parcel
+from realtime.sendqueue import Piece
+from realtime.ws import frame
+
+if TYPE_CHECKING:
+    from realtime.hub import Listener
+
+REPLAYS_MAX = 64
+
+
+class Replay:
+    """A contiguous stretch of entries, to be told to one or many. Joined once for all who see the same of it."""
+
+    __slots__ = ("_joined", "_parcels")
+
+    def __init__(self, parcels: list[Parcel]) -> None:
+        self._parcels = parcels
+        private = any(parcel.audience is Audience.ONLY for parcel in parcels)
+        self._joined = None if private else self._join("")
+
+    def _join(self, account: str) -> bytes:
+        return b"".join([frame(seen_by(parcel, account)) for parcel in self._parcels])
+
+    def seen_by(self, account: str) -> bytes:
+        """The stretch as frames for one account."""
+        return self._join(account) if self._joined is None else self._joined
+
+
+class Channel:
+    """See the module. `last` is the newest seq delivered."""
+
+    __slots__ = (
+        "default",
+        "fleeting",
+        "held",
+        "last",
+        "listeners",
+        "name",
+        "reading",
+        "replays",
+        "special",
+        "waiting",
+        "wanted",
+    )
+
+    def __init__(self, name: str, last: int) -> None:
+        self.name = name
+        self.last = last
+        self.listeners: dict[Listener, None] = {}
+        self.reading: dict[Listener, int] = {}
+        self.waiting: list[tuple[int, Listener]] = []
+        self.held: dict[int, Parcel] = {}
+        self.wanted = 0
+        self.default: list[bytes] = []
+        self.special: dict[str, list[bytes]] = {}
+        self.fleeting: list[Piece] = []
+        self.replays: dict[int, Replay] = {}
+
+    @property
+    def gap(self) -> bool:
+        """True while entries are known to exist that have not come."""
+        return bool(self.held) or self.wanted > self.last
+
+    @property
+    def soiled(self) -> bool:
+        """True if something is due."""
+        return bool(self.default or self.fleeting)
+
+    @property
+    def deserted(self) -> bool:
+        """True when nobody is left."""
+        return not (self.listeners or self.reading or self.waiting)
+
+    def snapshot_of(self, listener: Listener) -> int:
+        """The seq of the snapshot by which somebody who is not let in yet came here; 0 for who hears already."""
+        if listener in self.reading:
+            return self.reading[listener]
+        return max((seq for seq, other in self.waiting if other is listener), default=0)
+
+    def forget(self, listener: Listener) -> None:
+        """Somebody does not hear it any more."""
+        self.listeners.pop(listener, None)
+        self.reading.pop(listener, None)
+        if self.waiting:
+            self.waiting = [entry for entry in self.waiting if entry[1] is not listener]
+
+    def append(self, parcel: Parcel) -> None:
+        """The next entry, last + 1: to be told this tick."""
+        self.last = parcel.seq
+        if self.held:
+            self.held.pop(parcel.seq, None)
+        if self.replays:
+            self.replays.clear()
+        if parcel.audience is Audience.ALL:
+            data = frame(parcel.frame)
+            for chunks in self.special.values():
+                chunks.append(data)
+        else:
+            data = frame(skip_frame(self.name, parcel.seq, parcel.seq))
+            if parcel.audience is Audience.ONLY and parcel.target not in self.special:
+                self.special[parcel.target] = list(self.default)
+            for account, chunks in self.special.items():
+                seen = parcel.audience is Audience.ONLY and account == parcel.target
+                chunks.append(frame(parcel.frame) if seen else data)
+        self.default.append(data)
+
+    def keep_replay(self, after: int, parcels: list[Parcel]) -> Replay:
+        """The stretch after + 1 … last for everyone who asks before the next entry comes."""
+        if len(self.replays) >= REPLAYS_MAX:
+            self.replays.clear()
+        replay = self.replays[after] = Replay(parcels)
+        return replay
+
+    def due(self) -> Iterator[tuple[Piece, dict[str, Piece]]]:
+        """What is to be told now: each piece, and how a few accounts see it instead. Nothing is due afterwards."""
+        if self.default:
+            count = len(self.default)
+            first = self.last - count + 1
+            piece = Piece(b"".join(self.default), count, self.name, first)
+            special = {
+                account: Piece(b"".join(chunks), count, self.name, first)
+                for account, chunks in self.special.items()
+            }
+            self.default, self.special = [], {}
+            yield piece, special
+        if self.fleeting:
+            fleeting, self.fleeting = self.fleeting, []
+            for piece in fleeting:
+                yield piece, {}
+
+
+def seen_by(parcel: Parcel, account: str) -> bytes:
+    """The JSON of a durable entry as one account may see it: its frame, or the `skip` all others get."""
+    if parcel.audience is Audience.ALL or (parcel.audience is Audience.ONLY and parcel.target == account):
+        return parcel.frame
+    return skip_frame(parcel.channel, parcel.seq, parcel.seq)
