@@ -367,7 +367,7 @@ class Protocol:
             self.connected = result
             self.streams.join(result["channels"], same=same)
         elif kind == "sync":
-            self._ask_rest(self.streams.synced(names, result["channels"], self.out), now)
+            self.streams.synced(names, result["channels"], self.out)
         elif kind != "probe":
             self.out.append(("ok", number, result))
         if kind == "line":

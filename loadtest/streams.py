@@ -15,14 +15,15 @@ Told = list[tuple[Any, ...]]
 
 
 class Streams:
-    """See the module. `paused` holds, for each channel whose rest was asked for, the frames that are ahead."""
+    """See the module. `paused` are the channels whose rest was asked for and not answered yet: what is ahead of it is
+    dropped, because it comes again after what is missing."""
 
     __slots__ = ("_stale", "doubles", "epoch", "holes", "live", "paused", "positions")
 
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
         self.epoch = ""
-        self.paused: dict[str, list[Frame]] = {}
+        self.paused: set[str] = set()
         self.live = False
         self.doubles = 0
         self.holes = 0
@@ -81,7 +82,7 @@ class Streams:
                 return False
             if seq > last + 1:
                 self.holes += 1
-                return self._hold(name, frame)
+                return bool(self.pause([name]))
         self.positions[name] = upto
         event = frame["ev"]
         if event == "skip":
@@ -98,8 +99,7 @@ class Streams:
     def pause(self, names: list[str]) -> list[str]:
         """The rest of these channels is asked for; those for which it is not yet."""
         fresh = [name for name in names if name not in self.paused]
-        for name in fresh:
-            self.paused[name] = []
+        self.paused.update(fresh)
         return fresh
 
     def reload(self, name: str, seq: int, told: Told) -> None:
@@ -110,37 +110,18 @@ class Streams:
         else:
             self._stale[name] = None
 
-    def synced(self, names: list[str], channels: list[dict[str, Any]], told: Told) -> list[str]:
-        """The answer to `channel.sync` for `names`. The channels that still have a hole."""
+    def synced(self, names: list[str], channels: list[dict[str, Any]], told: Told) -> None:
+        """The answer to `channel.sync` for `names`: what was missed follows, or is to be read by page."""
         answered = {channel["ch"]: channel for channel in channels}
-        holes = []
+        self.paused.difference_update(names)
         for name in names:
-            held = self.paused.pop(name, [])
             channel = answered.get(name)
             if channel is None:
                 # Not heard any more; the inbox tells why.
                 self._leave(name)
-                continue
-            if not channel["recovered"]:
+            elif not channel["recovered"]:
                 self.reload(name, channel["seq"], told)
-            for frame in sorted(held, key=_seq):
-                if self.take(frame, told) and name not in holes:
-                    holes.append(name)
-        return holes
-
-    def _hold(self, name: str, frame: Frame) -> bool:
-        held = self.paused.get(name)
-        if held is None:
-            self.paused[name] = [frame]
-            return True
-        held.append(frame)
-        return False
 
     def _leave(self, name: str) -> None:
         self.positions.pop(name, None)
-        self.paused.pop(name, None)
-
-
-def _seq(frame: Frame) -> int:
-    seq: int = frame["seq"]
-    return seq
+        self.paused.discard(name)

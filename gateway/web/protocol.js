@@ -344,7 +344,7 @@ export class Protocol {
       return;
     }
     if (kind === "connect") this.#joined(frame.ok);
-    else if (kind === "sync") this.#askRest(this.streams.synced(names, frame.ok.channels, this.out), now);
+    else if (kind === "sync") this.streams.synced(names, frame.ok.channels, this.out);
     else if (kind !== "probe") this.out.push(["ok", frame.id, frame.ok]);
     if (kind === "line") {
       this.#lanes.done(frame.id);

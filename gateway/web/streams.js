@@ -12,8 +12,9 @@ export class Streams {
   live = false;
   doubles = 0;
   holes = 0;
-  /** For each channel whose rest was asked for: the frames that are ahead. */
-  paused = new Map();
+  /** The channels whose rest was asked for and not answered yet: what is ahead of it is dropped, because it comes
+   * again after what is missing. */
+  paused = new Set();
 
   /** Nothing is continued. */
   forget() {
@@ -72,7 +73,7 @@ export class Streams {
     }
     if (last !== undefined && seq > last + 1) {
       this.holes++;
-      return this.#hold(ch, frame);
+      return this.pause([ch]).length > 0;
     }
     this.positions.set(ch, upto);
     if (ev === "skip") {
@@ -92,7 +93,7 @@ export class Streams {
   /** The rest of these channels is asked for; those for which it is not yet. */
   pause(names) {
     const fresh = names.filter((name) => !this.paused.has(name));
-    for (const name of fresh) this.paused.set(name, []);
+    for (const name of fresh) this.paused.add(name);
     return fresh;
   }
 
@@ -103,32 +104,16 @@ export class Streams {
     else this.#stale.add(name);
   }
 
-  /** The answer to `channel.sync` for `names`. The channels that still have a hole. */
+  /** The answer to `channel.sync` for `names`: what was missed follows, or is to be read by page. */
   synced(names, channels, told) {
     const answered = new Map(channels.map((channel) => [channel.ch, channel]));
-    const holes = [];
     for (const name of names) {
-      const held = this.paused.get(name) ?? [];
       this.paused.delete(name);
       const channel = answered.get(name);
-      if (!channel) {
-        // Not heard any more; the inbox tells why.
-        this.#leave(name);
-        continue;
-      }
-      if (!channel.recovered) this.reload(name, channel.seq, told);
-      for (const frame of held.sort((a, b) => a.seq - b.seq)) {
-        if (this.take(frame, told) && !holes.includes(name)) holes.push(name);
-      }
+      // Not heard any more; the inbox tells why.
+      if (!channel) this.#leave(name);
+      else if (!channel.recovered) this.reload(name, channel.seq, told);
     }
-    return holes;
-  }
-
-  #hold(name, frame) {
-    const held = this.paused.get(name);
-    if (held) held.push(frame);
-    else this.paused.set(name, [frame]);
-    return held === undefined;
   }
 
   #leave(name) {

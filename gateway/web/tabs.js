@@ -231,8 +231,8 @@ export class TabHub {
       const { channels, missed } = this.#continued(d, op === "connect");
       const { account, session, badges } = this.#core.connected;
       const reply = { id, ok: op === "connect" ? { account, session, badges, channels } : { channels } };
-      const frames = op === "connect" ? [reply, ...missed, { ev: "live", d: {} }] : [...missed, reply];
-      frames.forEach(tell);
+      const live = op === "connect" ? [{ ev: "live", d: {} }] : [];
+      [reply, ...missed, ...live].forEach(tell);
     } else {
       tell({ id, ...(await this.#ask(op, d)) });
     }

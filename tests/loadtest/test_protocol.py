@@ -96,7 +96,7 @@ class BadWorld:
             ok = {"account": {"id": "me"}, "badges": {}, "channels": channels}
             self.line += [{"id": frame["id"], "ok": ok}, *missed, {"ev": "live", "d": {}}]
         else:
-            self.line += [*missed, {"id": frame["id"], "ok": {"channels": channels}}]
+            self.line += [{"id": frame["id"], "ok": {"channels": channels}}, *missed]
 
     def append(self) -> None:
         name = self.dice.choice(list(self.tops))
