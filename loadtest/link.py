@@ -14,6 +14,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -55,7 +56,7 @@ class Link(asyncio.Protocol):
 
     def send(self, data: bytes, *, text: bool = True) -> None:
         """A frame; after the end it goes nowhere."""
-        if self._transport is None or self._wire.close_expected():
+        if self._transport is None or self._wire.state is not State.OPEN:
             return
         (self._wire.send_text if text else self._wire.send_binary)(data)
         self._write()
@@ -64,7 +65,7 @@ class Link(asyncio.Protocol):
         """Say goodbye; a peer that does not answer is hung up on."""
         if self._transport is None:
             return
-        if self._open.done() and not self._wire.close_expected():
+        if self._wire.state is State.OPEN:
             self._wire.send_close(code)
             self._write()
             asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
