@@ -14,65 +14,18 @@ import random
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from loadtest.link import FAILURES, Link, dial, retry_ms_of
 from loadtest.protocol import Protocol
+from loadtest.terms import WATCHING, Ear, Hole, Options, Overrun, ServerRefusal, Told
+
+__all__ = ["EVENTS_MAX", "Client", "Ear", "Hole", "Options", "Overrun", "ServerRefusal"]
 
 CALL_S = 15.0
 EVENTS_MAX = 10_000
-
-Told = tuple[Any, ...]
-
-
-class ServerRefusal(Exception):
-    """The server answered with an error; the fields are those of WIRE §2."""
-
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        super().__init__(f"{error['code']}: {error['message']}")
-        self.code: str = error["code"]
-        self.retry_ms: int | None = error["retry_ms"]
-        self.details: Mapping[str, Any] = error["details"]
-        self.request_id: str = error.get("request_id", "")
-
-
-class Hole(AssertionError):
-    """A channel's seq did not go on by one: the server broke its promise."""
-
-
-class Overrun(RuntimeError):
-    """More happened than anybody looked at: iterate faster, or take events by `Options.told`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a client behaves.
-
-    `stay`: come back by itself, and keep durable operations until they are acknowledged; without it, the first loss
-    is the end. `told`: called for each event at once, instead of iterating. `strict`: a hole or a double is a fault.
-    `remember`: keep every push in `Client.ear`. `local_address`: where to come from.
-    """
-
-    stay: bool = False
-    told: Callable[[Told], None] | None = None
-    strict: bool = False
-    remember: bool = False
-    local_address: str | None = None
-    name: str = "tsudoi client"
-
-
-WATCHING = Options(strict=True, remember=True)
-
-
-@dataclass(slots=True)
-class Ear:
-    """What was heard: pushes as they came, and the last seq per channel, to be continued by another client."""
-
-    pushes: list[dict[str, Any]] = field(default_factory=list)
-    positions: dict[str, int] = field(default_factory=dict)
 
 
 class Client:
@@ -82,6 +35,7 @@ class Client:
         "_armed",
         "_closing",
         "_core",
+        "_credential",
         "_dialing",
         "_draining",
         "_events",
@@ -91,7 +45,6 @@ class Client:
         "_options",
         "_overrun",
         "_timer",
-        "_token",
         "_url",
         "_waiting",
         "close_code",
@@ -104,7 +57,7 @@ class Client:
         self, url: str, token: str, ear: Ear | None = None, epoch: str = "", options: Options = WATCHING
     ) -> None:
         self._url = url
-        self._token = token
+        self._credential = {"token": token}
         self._options = options
         self._core = Protocol({"name": options.name}, random.random, stay=options.stay)
         self._core.streams.epoch = epoch
@@ -184,7 +137,7 @@ class Client:
         return self.close_code
 
     def online(self) -> None:
-        """There is a network again."""
+        """There is a network again, or the machine was woken: look at once whether the link carries."""
         self._core.online(self._now())
         self._drain()
 
@@ -247,7 +200,7 @@ class Client:
     def opened(self, link: Link) -> None:
         """The handshake is done."""
         self._link = link
-        self._core.opened({"token": self._token}, self._now())
+        self._core.opened(self._credential, self._now())
 
     def take(self, link: Link, data: bytes) -> None:
         """A text frame."""
@@ -356,13 +309,20 @@ class Client:
 
     async def _dial(self) -> None:
         try:
+            if self._options.ticket is not None:
+                self._credential = {"ticket": await self._options.ticket()}
             await dial(self._url, self, self._options.local_address)
+        except ServerRefusal as refusal:
+            self._not_opened(refusal, refusal.code, refusal.retry_ms)
         except FAILURES as error:
-            if not self._options.stay:
-                self.failure = error
-            self._core.failed("offline", retry_ms_of(error), self._now())
+            self._not_opened(error, "offline", retry_ms_of(error))
         self._dialing = None
         self._drain()
+
+    def _not_opened(self, error: BaseException, code: str, retry_ms: float | None) -> None:
+        if not self._options.stay:
+            self.failure = error
+        self._core.failed(code, retry_ms, self._now())
 
     def _hang_up(self, code: int) -> None:
         link, self._link = self._link, None

@@ -90,16 +90,22 @@ export class Client {
 
   /** The browser believes that there is a network again. */
   online() {
-    this.#link?.hurry?.();
+    this.#hurry();
     this.#core.online(this.#clock());
     this.#drain();
   }
 
   /** The page was woken or shown: timers may have slept, so ask whether the link still carries. */
   nudge() {
-    this.#link?.hurry?.();
+    this.#hurry();
     this.#core.woke(this.#clock());
     this.#drain();
+  }
+
+  #hurry() {
+    this.#link?.hurry?.();
+    // The leading tab may be hidden, where nobody wakes it.
+    if (this.role === "follower") this.#tabs.say("leader", "nudge");
   }
 
   // Calls
@@ -285,7 +291,12 @@ export class Client {
   #heard(message) {
     if (this.role === "leader") {
       if (message.kind === "anew") this.#ledAnew();
-      else this.#hub.take(message);
+      else if (message.kind === "nudge") this.#core.woke(this.#clock());
+      else {
+        // In a hidden tab timers are late: those who ask are a clock too.
+        this.#core.tick(this.#clock());
+        this.#hub.take(message);
+      }
     } else if (message.kind === "leader") {
       if (this.state !== "live" || this.#link?.leader !== message.from) this.#ledAnew();
     } else if (this.#link instanceof TabSocket) {

@@ -34,10 +34,16 @@ function byLease(name, begin) {
     if (!mine) begin();
     mine = true;
   };
+  const giveUp = () => {
+    if (mine) localStorage.removeItem(name);
+    mine = false;
+  };
   const timer = setInterval(turn, TURN_MS);
+  globalThis.addEventListener("pagehide", giveUp);
   turn();
   return () => {
     clearInterval(timer);
-    if (mine) localStorage.removeItem(name);
+    globalThis.removeEventListener("pagehide", giveUp);
+    giveUp();
   };
 }

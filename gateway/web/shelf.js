@@ -9,6 +9,8 @@ const EMPTY_KEPT_MS = 24 * 3_600_000;
 
 export class Shelf {
   #account = null;
+  // What the browser did not take lives as long as this page.
+  #memory = new Map();
   #listeners = { line: [], draft: [] };
 
   constructor() {
@@ -19,7 +21,7 @@ export class Shelf {
   open(account) {
     this.#account = account;
     for (const [key, draft] of this.#all(DRAFT)) {
-      if (!draft.text && draft.at < Date.now() - EMPTY_KEPT_MS) localStorage.removeItem(key);
+      if (!draft.text && draft.at < Date.now() - EMPTY_KEPT_MS) this.#remove(key);
     }
   }
 
@@ -37,7 +39,7 @@ export class Shelf {
   forget() {
     const whose = this.#account === null ? "" : `${this.#account}.`;
     for (const kind of [LINE, DRAFT]) {
-      for (const key of keys(kind + whose)) localStorage.removeItem(key);
+      for (const key of this.#keys(kind + whose)) this.#remove(key);
     }
     this.#account = null;
   }
@@ -54,12 +56,12 @@ export class Shelf {
   }
 
   dropLine(nonce) {
-    localStorage.removeItem(LINE + this.#key(nonce));
+    this.#remove(LINE + this.#key(nonce));
   }
 
   /** {text, at} of a room; `at` is when it was last edited. */
   draft(room) {
-    return (this.#account && parsed(localStorage.getItem(DRAFT + this.#key(room)))) || { text: "", at: 0 };
+    return (this.#account && this.#read(DRAFT + this.#key(room))) || { text: "", at: 0 };
   }
 
   /** Keep a draft, unless a newer one is there. */
@@ -72,17 +74,33 @@ export class Shelf {
   }
 
   #put(key, value) {
+    this.#memory.delete(key);
     try {
       localStorage.setItem(key, JSON.stringify(value));
     } catch {
-      // Full, or not allowed here: it lives as long as this page.
+      // Full, or not allowed here.
+      this.#memory.set(key, value);
     }
+  }
+
+  #read(key) {
+    return this.#memory.get(key) ?? parsed(localStorage.getItem(key));
+  }
+
+  #remove(key) {
+    this.#memory.delete(key);
+    localStorage.removeItem(key);
+  }
+
+  #keys(prefix) {
+    const kept = Array.from({ length: localStorage.length }, (_, n) => localStorage.key(n));
+    return [...new Set([...kept, ...this.#memory.keys()])].filter((key) => key.startsWith(prefix));
   }
 
   #all(kind) {
     if (this.#account === null) return [];
-    return keys(`${kind}${this.#account}.`)
-      .map((key) => [key, parsed(localStorage.getItem(key))])
+    return this.#keys(`${kind}${this.#account}.`)
+      .map((key) => [key, this.#read(key)])
       .filter(([, value]) => value);
   }
 
@@ -94,10 +112,6 @@ export class Shelf {
       for (const f of this.#listeners[what]) f(key.slice(mine.length), parsed(newValue));
     }
   }
-}
-
-function keys(prefix) {
-  return Array.from({ length: localStorage.length }, (_, n) => localStorage.key(n)).filter((key) => key.startsWith(prefix));
 }
 
 function parsed(text) {

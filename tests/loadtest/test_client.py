@@ -258,3 +258,37 @@ async def test_closing_in_every_state_leaves_nothing_behind(start_node: Start) -
     assert once.close_code == 1000
     await until(lambda: not server.node.hub.of_account(aki.account.id))
     await until(lambda: asyncio.all_tasks() <= before)
+
+
+async def test_a_ticket_serves_where_there_is_no_token(start_node: Start) -> None:
+    server = await start_node()
+    (aki,) = await server.friends("aki")
+    asked: list[str] = []
+
+    async def ticket() -> str:
+        # The first one is used up by the time it is shown.
+        if not asked:
+            used, _ = server.node.tickets.issue(aki.session)
+            assert server.node.tickets.use(used)
+        else:
+            used, _ = server.node.tickets.issue(aki.session)
+        asked.append(used)
+        return used
+
+    client = Client(server.ws_url, "", options=dataclasses.replace(STAY, ticket=ticket))
+    async with client:
+        assert client.connected["account"]["handle"] == "aki"
+        assert len(asked) == 2, "a ticket that was refused is replaced once"
+        cut(server, aki)
+        await client.until(lambda: len(client.heard("live")) == 2)
+        assert len(asked) == 3
+
+
+async def test_without_a_session_there_is_no_ticket_and_no_other_try() -> None:
+    async def ticket() -> str:
+        raise ServerRefusal({"code": "unauthenticated", "message": "", "retry_ms": None, "details": {}})
+
+    client = Client("ws://127.0.0.1:1/gateway", "", options=dataclasses.replace(STAY, ticket=ticket))
+    with pytest.raises(ConnectionError):
+        await client.open()
+    assert client.state == "refused"
