@@ -145,7 +145,8 @@ class Client:
 
     async def call(self, op: str, **fields: Any) -> Any:
         """One operation, now; its result. Raises `ServerRefusal`, `ConnectionError`, `TimeoutError`."""
-        return await self._result(self._core.call(op, fields, self._now()))
+        async with asyncio.timeout(CALL_S):
+            return await self._result(self._core.call(op, fields, self._now()))
 
     async def send(self, op: str, **fields: Any) -> Any:
         """One durable operation (`fields` has a `nonce`), surely: over lost connections until it is acknowledged.
@@ -239,8 +240,7 @@ class Client:
         future = self._waiting[number] = self._loop.create_future()
         self._drain()
         try:
-            async with asyncio.timeout(CALL_S):
-                return await future
+            return await future
         finally:
             self._waiting.pop(number, None)
 

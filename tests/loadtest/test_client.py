@@ -50,7 +50,7 @@ async def test_what_is_said_over_lost_links_is_kept_once_and_in_order(start_node
             cut(server, haru)
             lost += 1
             for client in (a, h):
-                await until(lambda c=client: c.state == "live")
+                await client.until(lambda c=client, n=lost: len(c.heard("live")) == n + 1)
         said = await asyncio.gather(*saying)
         assert [each["seq"] for each in said] == sorted(each["seq"] for each in said)
         await a.until(lambda: len(a.texts(room)) == len(lines))
