@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypedDict
 
+import structlog
 from starlette.applications import Starlette
 
 from channels import tickets
 from channels.desk import Desk
+from channels.epochs import settle
 from gateway import demo, http
 from gateway.node import Node, Parts
 from gateway.postman import Postman
@@ -25,17 +27,18 @@ from realtime.ids import IdMaker
 from realtime.settings import Settings
 from storage.accounts import keep_meta_once
 from storage.courier import Courier, CourierConfig
-from storage.courier_memory import MemoryBus, MemoryCourier
+from storage.courier_memory import MemoryCourier
 from storage.courier_redis import RedisCourier
 from storage.database import Means, Tx
 from storage.leases import Leases
 from storage.leases_memory import MemoryLeases
 from storage.leases_redis import LeasesConfig, RedisLeases
 from storage.mail import mailer_of
+from storage.marks import Mark, Marks
 from storage.open import database_of
 from storage.sqlite import SqliteDatabase
 
-EMBEDDED_LOG_ENTRIES = 256
+log = structlog.get_logger("app")
 
 
 class State(TypedDict):
@@ -67,7 +70,7 @@ async def assemble(settings: Settings) -> Node:
         db.claim()
     await asyncio.to_thread(db.migrate)
     keeper = Keeper(_leases(settings), name, settings.lease_renew_s)
-    fresh = Installation(secrets.token_hex(8), tickets.new_key(), secrets.token_hex(32))
+    fresh = Installation(tickets.new_key(), secrets.token_hex(32))
     node: Node | None = None
 
     def committed(parcels: object) -> None:
@@ -76,10 +79,16 @@ async def assemble(settings: Settings) -> Node:
 
     await db.open(committed)
     ours = await db.write(lambda tx: installation(tx, fresh))
+    marks = Marks(settings)
+    noted = await marks.read()
+    epoch = await db.write(lambda tx: settle(tx, noted, secrets.token_hex(8)))
+    await marks.begin(Mark(epoch.name, epoch.newest))
+    if epoch.reason:
+        log.warning("a new epoch begins: clients reload", reason=epoch.reason)
     postman = Postman(db, mailer_of(settings), settings.public_url, ours.secret)
     desk = Desk(db, settings, ours.secret, postman.wake)
-    courier = _courier(settings, name)
-    node = Node(Parts(settings, name, desk, courier, keeper, postman, ours.epoch, ours.ticket_key))
+    courier = _courier(settings, name, epoch.name)
+    node = Node(Parts(settings, name, desk, courier, keeper, postman, marks, epoch.name, ours.ticket_key))
     if settings.demo:
         await demo.prepare(desk)
     return node
@@ -88,7 +97,6 @@ async def assemble(settings: Settings) -> Node:
 class Installation(NamedTuple):
     """What all nodes of an installation share; the first node that starts decides it."""
 
-    epoch: str
     ticket_key: str
     secret: str
 
@@ -103,12 +111,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _courier(settings: Settings, name: str) -> Courier:
-    config = CourierConfig.of(settings, name)
+def _courier(settings: Settings, name: str, epoch: str) -> Courier:
+    config = CourierConfig.of(settings, name, epoch)
     if settings.redis_url:
         return RedisCourier(config, random.SystemRandom())
-    # One process needs no hot log but for quick resumes: a few hundred entries a partition, some megabytes in all.
-    return MemoryCourier(config, MemoryBus(EMBEDDED_LOG_ENTRIES))
+    return MemoryCourier(config)
 
 
 def _leases(settings: Settings) -> Leases:

@@ -118,7 +118,7 @@ async def courier(settings: Settings) -> Check:
         return _check("courier", True, "in this process: one process only")
     import random
 
-    redis = RedisCourier(CourierConfig.of(settings, "doctor"), random.SystemRandom())
+    redis = RedisCourier(CourierConfig.of(settings, "doctor", "doctor"), random.SystemRandom())
     await redis.start(lambda parcels: None, lambda: None)
     try:
         health = await redis.check()

@@ -17,11 +17,10 @@ import structlog
 from channels.arrival import entries_between
 from channels.desk import Desk
 from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
-from channels.profiles import erase_due
+from gateway.upkeep import Upkeep
 from realtime.hub import Hub, Listener
 from realtime.ids import INBOX
 from realtime.parcels import Parcel
-from storage import attempts, nonces
 from storage import log as entry_log
 from storage.courier import Courier
 from storage.database import StorageUnavailable
@@ -30,8 +29,6 @@ log = structlog.get_logger("fanout")
 GAP_ENTRIES_MAX = 2_000
 GAP_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 OVERLAP_MS = 10_000
-DAY_MS = 86_400_000
-PURGE_S = 600.0
 
 
 class Hearer(Listener, Protocol):
@@ -46,13 +43,17 @@ class Hearer(Listener, Protocol):
     def lost(self, channel: str) -> None:
         """The channel was taken away; frames of it that are still unsent must not arrive."""
 
+    def failed(self) -> None:
+        """What it should have been told may not have left: close, to be continued."""
+
 
 class Fanout:
     """See the module. `spawn` starts a task that the node keeps track of."""
 
-    def __init__(self, desk: Desk, courier: Courier, spawn: Callable[..., object]) -> None:
+    def __init__(self, desk: Desk, courier: Courier, upkeep: Upkeep, spawn: Callable[..., object]) -> None:
         self._desk = desk
         self._courier = courier
+        self._upkeep = upkeep
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
@@ -64,9 +65,12 @@ class Fanout:
         self.healed = 0
 
     async def start(self) -> None:
-        """Begin where the log ends now, and start hearing other nodes."""
+        """Begin where the log ends now, start hearing other nodes, and remember what they carried lately: after a
+        deploy everybody comes back at once, and most of what they missed is there."""
         self._swept = await self._desk.db.read(entry_log.newest_n)
         await self._courier.start(self.take, self.suspect)
+        for parcel in await self._courier.recent():
+            self.hub.recent.add(parcel)
 
     # Entries coming in
 
@@ -86,7 +90,17 @@ class Fanout:
         self._sweep_now.set()
 
     def _wake(self) -> None:
-        self._loop.call_soon(self.hub.flush)
+        self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        try:
+            self.hub.flush()
+        except Exception:
+            # Somebody may have missed frames, and nobody can tell who: all continue from their positions elsewhere
+            # rather than with a hole.
+            log.exception("flush failed")
+            for listener in self.hub.everyone():
+                _hearer(listener).failed()
 
     # Holes
 
@@ -121,7 +135,7 @@ class Fanout:
         """Look at the log's tail, for ever: each 1.5 s, or 0.5 s while the courier is down, or when told to. Embedded,
         where what the command line writes has no other way to this process, always each 0.5 s."""
         settings = self._desk.settings
-        swept_at = purged_at = self._loop.time()
+        swept_at = self._loop.time()
         while True:
             told = await self._told_within(settings.sweep_degraded_s)
             hurry = told or not self._courier.healthy or not settings.redis_url
@@ -130,9 +144,6 @@ class Fanout:
             swept_at = self._loop.time()
             try:
                 await self._sweep_once()
-                if swept_at - purged_at >= PURGE_S:
-                    purged_at = swept_at
-                    await self._purge()
             except StorageUnavailable as error:
                 log.warning("sweep failed", error=str(error))
 
@@ -145,17 +156,13 @@ class Fanout:
         self._sweep_now.clear()
         return True
 
-    async def _purge(self) -> None:
-        keep_ms = self._desk.settings.limits.nonce_keep_s * 1000
-        await self._desk.db.write(lambda tx: nonces.forget(tx, tx.now_ms() - keep_ms))
-        await self._desk.db.write(erase_due)
-        await self._desk.db.write(lambda tx: attempts.forget_attempts(tx, tx.now_ms(), DAY_MS))
-
     async def _sweep_once(self) -> None:
         after = self._swept
-        self._swept, found = await self._desk.db.read(lambda tx: entry_log.tail(tx, after, OVERLAP_MS))
-        for channel, seq in found.items():
+        found = await self._desk.db.read(lambda tx: entry_log.tail(tx, after, OVERLAP_MS))
+        self._swept = found.next_n
+        for channel, seq in found.tops.items():
             self.hub.suspect(channel, seq)
+        await self._upkeep.swept(found.newest_n)
 
     # Entries that change who listens
 

@@ -20,12 +20,14 @@ import structlog
 from channels.desk import Desk
 from channels.replays import Replays
 from gateway.answers import RequestIds
+from gateway.delivery import DeliveryProbe
 from gateway.fanout import Fanout
 from gateway.metrics import Metrics
 from gateway.postman import Postman
 from gateway.probes import Readiness
 from gateway.socket import SocketProtocol
 from gateway.tickets import TicketBook
+from gateway.upkeep import Upkeep
 from presence.keeper import Keeper
 from realtime.buckets import Buckets
 from realtime.closes import Close
@@ -35,6 +37,7 @@ from realtime.requests import NONCE_CHARS_MAX, POSITIONS_MAX
 from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
 from storage.courier import Courier
+from storage.marks import Marks
 
 log = structlog.get_logger("node")
 PROTOCOL = "tsudoi.v1"
@@ -55,6 +58,7 @@ class Parts:
     courier: Courier
     keeper: Keeper
     postman: Postman
+    marks: Marks
     epoch: str
     ticket_key: str
 
@@ -75,10 +79,13 @@ class Node:
         self.wheel = Wheel(self.now())
         self.tickets = TicketBook(parts.ticket_key, parts.settings.ticket_s * 1000, self.clock_ms)
         self.request_ids = RequestIds(parts.name)
-        self.fanout = Fanout(parts.desk, parts.courier, self.spawn)
+        self.marks = parts.marks
+        self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
+        self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn)
         self.replays = Replays(parts.desk, self.spawn)
         self.metrics = Metrics(self)
         self.readiness = Readiness(self)
+        self.delivery = DeliveryProbe(self)
         limits = parts.settings.limits
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
         self.guest_buckets = Buckets(1.0, 60.0)
@@ -127,6 +134,8 @@ class Node:
         await self.fanout.start()
         await self.keeper.start()
         self.keep_running(self.fanout.sweep())
+        self.keep_running(self.upkeep.run())
+        self.keep_running(self.delivery.run())
         self.keep_running(self._turn())
         self.keep_running(self.postman.run())
         self.ready = True
@@ -175,6 +184,7 @@ class Node:
         await _cancel(self._tasks)
         await self.desk.db.close()
         await self.courier.close()
+        await self.marks.close()
         await self.keeper.close()
         log.info("node stopped", node=self.name)
 
@@ -195,8 +205,8 @@ class Node:
             reconnect_jitter_ms=min(max(len(self.sockets) // 2, JITTER_MS[0]), JITTER_MS[1]),
         )
         socket.greet(hello, self._random.uniform(limits.ping_interval_s * 0.48, limits.ping_interval_s))
-        if self.draining:
-            socket.close(Close.DRAINING, "the node drains")
+        if self.draining or not self.delivery.own_ok:
+            socket.close(Close.DRAINING, "this node takes nobody now")
 
     def arrived(self, socket: SocketProtocol) -> None:
         """A connection knows its account. A sixth of one account retires the one silent longest."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 from channels import accounts, invites
 from channels.accounts import NewAccount
 from channels.desk import Actor, Desk
+from channels.epochs import EPOCH
 from gateway import demo
 from gateway.app import now_ms
 from realtime.errors import Refusal
@@ -21,6 +22,7 @@ from realtime.gate import InviteCreate, NewInvite
 from realtime.ids import IdMaker
 from realtime.parcels import Parcel
 from realtime.settings import Settings
+from storage.accounts import meta
 from storage.courier import CourierConfig
 from storage.courier_redis import RedisCourier
 from storage.database import Means
@@ -83,18 +85,20 @@ def with_desk(settings: Settings, work: Callable[[Desk], Awaitable[T]]) -> T:
         await asyncio.to_thread(db.migrate)
         committed: list[Parcel] = []
         await db.open(committed.extend)
+        epoch = await db.read(lambda tx: meta(tx, EPOCH)) or ""
         try:
             return await work(Desk(db, settings))
         finally:
             await db.close()
             if committed and settings.redis_url:
-                await _carry(settings, committed)
+                await _carry(settings, epoch, committed)
 
     return asyncio.run(run())
 
 
-async def _carry(settings: Settings, parcels: list[Parcel]) -> None:
-    courier = RedisCourier(CourierConfig.of(settings, f"cli-{secrets.token_hex(4)}"), random.SystemRandom())
+async def _carry(settings: Settings, epoch: str, parcels: list[Parcel]) -> None:
+    config = CourierConfig.of(settings, f"cli-{secrets.token_hex(4)}", epoch)
+    courier = RedisCourier(config, random.SystemRandom())
     await courier.start(lambda parcels: None, lambda: None)
     for parcel in parcels:
         courier.publish(parcel)

@@ -54,6 +54,10 @@ class Readiness:
                 self._found = await self._look()
                 self._until = node.now() + SAME_ANSWER_S
         fatal, minor = self._found
+        if not node.delivery.own_ok:
+            fatal = ["nothing reaches the connections of this node", *fatal]
+        if node.upkeep.replaced:
+            fatal = ["the data was replaced under this process: restart it", *fatal]
         if node.draining:
             fatal = ["draining", *fatal]
         elif not node.ready:
@@ -72,9 +76,10 @@ class Readiness:
         if not await self._database_answers():
             fatal.append("the database does not answer")
         minor: list[str] = []
-        if not node.courier.healthy:
+        if not node.courier.healthy or not node.delivery.courier_ok:
             health = await node.courier.check()
-            if health.state is CourierState.READER_DEAD:
+            deaf = health.state is CourierState.OK and not node.delivery.courier_ok
+            if deaf or health.state is CourierState.READER_DEAD:
                 fatal.append("Redis answers, but this node hears nothing from it")
             elif health.state is not CourierState.OK:
                 minor.append(f"the courier is {health.state.value}: {health.error}".rstrip(": "))

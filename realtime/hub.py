@@ -81,6 +81,10 @@ class Hub:
         """The connections of an account here."""
         return list(self._accounts.get(account, ()))
 
+    def everyone(self) -> list[Listener]:
+        """All connections here."""
+        return list(self._heard)
+
     def hears(self, listener: Listener, name: str) -> bool:
         """True if the listener hears (or is about to hear) the channel."""
         return name in self._heard.get(listener, ())

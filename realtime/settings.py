@@ -108,10 +108,13 @@ class Settings:
     sweep_s: float = 1.5
     sweep_degraded_s: float = 0.5
     hold_s: float = 0.05
+    probe_s: float = 20.0
+    probe_wait_s: float = 5.0
     drain_s: float = 15.0
     redis_timeout_s: float = 1.0
     redis_prefix: str = "tsudoi"
-    stream_entries_max: int = 20_000
+    stream_entries_max: int = 1_000
+    log_days: int = 30
     session_days: int = 90
     ticket_s: int = 60
     terms: str = "1"

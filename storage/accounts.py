@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from storage.database import Tx, first
 from storage.rows import AccountRow, SessionRow
-from storage.sets import one_of, values_of
+from storage.sets import for_update, one_of, values_of
 
 
 class Start(NamedTuple):
@@ -220,10 +220,21 @@ def followers_among(tx: Tx, followee: str, accounts: Iterable[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def meta(tx: Tx, name: str) -> str | None:
-    """A value of the installation."""
-    row = first(tx.rows("select value from meta where name = :name", name=name))
+def meta(tx: Tx, name: str, *, lock: bool = False) -> str | None:
+    """A value of the installation; with `lock`, others who would change it wait for this transaction."""
+    held = for_update(tx) if lock else ""
+    row = first(tx.rows(f"select value from meta where name = :name{held}", name=name))
     return str(row[0]) if row else None
+
+
+def set_meta(tx: Tx, name: str, value: str) -> None:
+    """Keep a value, whatever stood before."""
+    tx.rows(
+        "insert into meta (name, value) values (:name, :value)"
+        " on conflict (name) do update set value = excluded.value",
+        name=name,
+        value=value,
+    )
 
 
 def keep_meta_once(tx: Tx, name: str, value: str) -> str:

@@ -1,6 +1,6 @@
-"""The courier's contract: parcels from this node to all others, and a short hot log to catch up from.
+"""The courier's contract: parcels from this node to all others, and a short hot log for nodes that start.
 
-Called by the node's hub (`publish`, `tail`) and by the assembly (`start`, `check`, `close`). Two adapters live
+Called by the node's fan-out (`start`, `recent`, `publish`) and by probes and shutdown (`check`, `close`). Two adapters live
 behind it: `courier_memory` for one process, `courier_redis` for many. What always holds: the courier decides
 nothing and promises nothing that the database does not hold; `publish` returns at once and never raises;
 a durable parcel that it loses is found by the node's sweep of the database, and every loss it knows of is
@@ -9,7 +9,7 @@ counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -35,18 +35,20 @@ class CourierConfig:
     timeout_s: float = 1.0
     beat_s: float = 1.0
     """How often each connection proves that it works."""
-    log_entries_max: int = 20_000
+    log_entries_max: int = 1_000
     """Entries the hot log keeps per partition, roughly."""
+    recent_entries_max: int = 256
+    """Entries of a partition that `recent` reads."""
     buffer_parcels_max: int = 20_000
     buffer_bytes_max: int = 32 * 1024 * 1024
 
     @classmethod
-    def of(cls, settings: Settings, origin: str) -> CourierConfig:
-        """The configuration that the process settings imply."""
+    def of(cls, settings: Settings, origin: str, epoch: str) -> CourierConfig:
+        """The configuration that the process settings imply. What was carried in another epoch is never met."""
         return cls(
             origin=origin,
             redis_url=settings.redis_url,
-            prefix=settings.redis_prefix,
+            prefix=f"{settings.redis_prefix}:{epoch}",
             partitions=settings.partitions,
             timeout_s=settings.redis_timeout_s,
             log_entries_max=settings.stream_entries_max,
@@ -111,11 +113,9 @@ class Courier(Protocol):
         """Hand over a parcel; it leaves soon, in order. Above the buffer's bounds the oldest is dropped."""
         ...
 
-    async def tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
-        """The log entries after_seq + 1, + 2, … of a channel without a hole, at most `limit`.
-
-        `[]` says that the hot log ends exactly at `after_seq`, not that the channel does: an entry may be
-        on its way. None says that the hot log cannot vouch for the range: ask the database."""
+    async def recent(self) -> list[Parcel]:
+        """The newest entries of the hot log, ascending per channel: what a node that starts has not heard. There may
+        be holes among them, and the log may be empty or out of reach: then there are none. Never raises."""
         ...
 
     async def check(self) -> CourierHealth:
@@ -125,17 +125,3 @@ class Courier(Protocol):
     async def close(self) -> None:
         """Hand over what is buffered, for a moment, then stop. Leaves no task behind."""
         ...
-
-
-def vouched(found: Mapping[int, Parcel], after_seq: int, limit: int, anchored: bool) -> list[Parcel] | None:
-    """What a hot log may answer to `tail`: the first `limit` entries, if no hole is among them.
-
-    `found` holds the channel's entries above `after_seq` by seq; `anchored` says whether the entry
-    `after_seq` itself was seen.
-    """
-    wanted = sorted(found)[:limit]
-    if not wanted:
-        return [] if anchored else None
-    if wanted[0] != after_seq + 1 or wanted[-1] - after_seq != len(wanted):
-        return None
-    return [found[seq] for seq in wanted]

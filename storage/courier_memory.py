@@ -1,7 +1,7 @@
 """The courier inside one process: the embedded profile's only courier, and the wire of simulated clusters.
 
-Owns the hot log that stands for Redis. Any number of `MemoryCourier`s may share one `MemoryBus`; each is a
-node. What always holds: delivery is never inside `publish` but on a later turn of the loop, as with Redis.
+Any number of `MemoryCourier`s may share one `MemoryBus`; each is a node, and the bus may keep a hot log for those
+that start later. What always holds: delivery is never inside `publish` but on a later turn of the loop, as with Redis.
 """
 
 from __future__ import annotations
@@ -18,45 +18,17 @@ from storage.courier import (
     CourierState,
     Deliver,
     Suspect,
-    vouched,
 )
 from storage.courier_outbox import Outbox, Waiting
 
 HEAD_BYTES = 128
 
 
-class HotLog:
-    """The last `entries_max` durable parcels of one partition, by channel."""
-
-    def __init__(self, entries_max: int) -> None:
-        self._entries_max = entries_max
-        self._order: deque[Parcel] = deque()
-        self._channels: dict[str, deque[Parcel]] = {}
-
-    def append(self, parcel: Parcel) -> None:
-        """Add the newest; beyond the bound the oldest of the whole partition goes."""
-        self._order.append(parcel)
-        self._channels.setdefault(parcel.channel, deque()).append(parcel)
-        if len(self._order) > self._entries_max:
-            oldest = self._order.popleft()
-            entries = self._channels[oldest.channel]
-            entries.popleft()
-            if not entries:
-                del self._channels[oldest.channel]
-
-    def after(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
-        """As `Courier.tail`."""
-        entries = self._channels.get(channel, ())
-        found = {parcel.seq: parcel for parcel in entries if parcel.seq > after_seq}
-        return vouched(found, after_seq, limit, any(parcel.seq == after_seq for parcel in entries))
-
-
 class MemoryBus:
-    """What the nodes of one process share: their hot logs and who listens."""
+    """What the nodes of one process share: the newest `log_entries_max` entries, and who listens."""
 
-    def __init__(self, log_entries_max: int = 20_000) -> None:
-        self._log_entries_max = log_entries_max
-        self._logs: dict[int, HotLog] = {}
+    def __init__(self, log_entries_max: int = 0) -> None:
+        self.log: deque[Parcel] = deque(maxlen=log_entries_max)
         self._nodes: list[MemoryCourier] = []
 
     def join(self, node: MemoryCourier) -> None:
@@ -68,16 +40,10 @@ class MemoryBus:
         if node in self._nodes:
             self._nodes.remove(node)
 
-    def log(self, partition: int) -> HotLog:
-        """The hot log of a partition."""
-        return self._logs.setdefault(partition, HotLog(self._log_entries_max))
-
     def carry(self, batch: Sequence[Waiting[Parcel]]) -> None:
         """Append the durable, hand everything to every node."""
-        for waiting in batch:
-            if waiting.durable:
-                self.log(waiting.partition).append(waiting.item)
         parcels = [waiting.item for waiting in batch]
+        self.log.extend(parcel for parcel in parcels if parcel.durable)
         for node in self._nodes:
             node.hear(parcels)
 
@@ -88,7 +54,7 @@ class MemoryCourier:
     def __init__(self, config: CourierConfig, bus: MemoryBus | None = None) -> None:
         self.counters = CourierCounters()
         self._config = config
-        self._bus = bus if bus is not None else MemoryBus(config.log_entries_max)
+        self._bus = bus if bus is not None else MemoryBus()
         self._outbox: Outbox[Parcel] = Outbox(
             config.buffer_parcels_max, config.buffer_bytes_max, self.counters
         )
@@ -118,10 +84,9 @@ class MemoryCourier:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
-    async def tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
-        """As `Courier.tail`."""
-        partition = partition_of(channel, self._config.partitions)
-        return self._bus.log(partition).after(channel, after_seq, limit)
+    async def recent(self) -> list[Parcel]:
+        """As `Courier.recent`."""
+        return sorted(self._bus.log, key=lambda parcel: parcel.seq)
 
     async def check(self) -> CourierHealth:
         """Fine while started."""

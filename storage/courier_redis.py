@@ -1,19 +1,18 @@
 """The courier through Redis or Valkey: what several processes, on one machine or many, share.
 
-Assembled from a reader and a writer, each with a connection of its own, and a small client for `tail` and
-`check`. What always holds: no call waits longer than `timeout_s`; a dead, frozen or emptied server costs
-liveness between nodes, never an exception in a caller of `publish` and never a wrong answer of `tail`.
+Assembled from a reader and a writer, each with a connection of its own, and a small client for `recent`. What
+always holds: no call waits longer than `timeout_s`; a dead, frozen or emptied server costs liveness between nodes,
+never an exception in a caller.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
 
 from redis.asyncio import Redis
 
-from realtime.parcels import Parcel, partition_of, unpack
+from realtime.parcels import Parcel, unpack
 from storage.courier import (
     CourierConfig,
     CourierCounters,
@@ -21,12 +20,11 @@ from storage.courier import (
     CourierState,
     Deliver,
     Suspect,
-    vouched,
 )
 from storage.courier_redis_reader import Listener, RedisReader
 from storage.courier_redis_writer import Echo, RedisWriter
-from storage.courier_scripts import TAIL, TAIL_CHUNK, head_of, log_key
-from storage.redis_link import TROUBLE, Backoff, Line, command_client, run_script
+from storage.courier_scripts import log_key
+from storage.redis_link import TROUBLE, Backoff, Line, command_client
 
 CLOSE_S = 0.5
 
@@ -67,13 +65,28 @@ class RedisCourier:
         """As `Courier.publish`."""
         self._writer.publish(parcel)
 
-    async def tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
-        """As `Courier.tail`; reads the partition's stream from its new end, in bounded steps."""
+    async def recent(self) -> list[Parcel]:
+        """As `Courier.recent`: one round trip for all partitions."""
+        if self._commands is None:
+            return []
+        pipe = self._commands.pipeline(transaction=False)
+        for partition in range(self._config.partitions):
+            pipe.xrevrange(log_key(self._config.prefix, partition), count=self._config.recent_entries_max)
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                return await self._tail(channel, after_seq, limit)
-        except (*TROUBLE, ValueError):
-            return None
+                streams = await pipe.execute()
+        except TROUBLE:
+            return []
+        finally:
+            await pipe.reset()  # type: ignore[no-untyped-call]  # untyped in the library
+        found: list[Parcel] = []
+        for entries in streams:
+            for _, fields in reversed(entries):
+                try:
+                    found.append(unpack(fields[b"p"]))
+                except (ValueError, KeyError):
+                    self.counters.malformed += 1
+        return sorted(found, key=lambda parcel: parcel.seq)
 
     async def check(self) -> CourierHealth:
         """As `Courier.check`."""
@@ -126,25 +139,3 @@ class RedisCourier:
         if self._commands is not None:
             await self._commands.aclose()
             self._commands = None
-
-    async def _tail(self, channel: str, after_seq: int, limit: int) -> list[Parcel] | None:
-        if self._commands is None:
-            return None
-        keys = [log_key(self._config.prefix, partition_of(channel, self._config.partitions))]
-        head = head_of(channel)
-        found: dict[int, Parcel] = {}
-        cursor: Any = "+"
-        anchored = beyond = passed = False
-        while cursor and not passed:
-            args = [cursor, TAIL_CHUNK, head, after_seq, after_seq + limit]
-            cursor, seen_below, seen_anchor, seen_beyond, *parcels = await run_script(
-                self._commands, TAIL, keys, args
-            )
-            passed, anchored, beyond = bool(seen_below), bool(seen_anchor), beyond or bool(seen_beyond)
-            for parcel in map(unpack, parcels):
-                found[parcel.seq] = parcel
-            if after_seq + 1 in found and len(found) == max(found) - after_seq:
-                break
-        if beyond and len(found) < limit:
-            return None
-        return vouched(found, after_seq, limit, anchored)

@@ -1,19 +1,15 @@
 """The server-side functions of the Redis courier, and the names of what they touch.
 
 Used by the courier's Redis adapter only. What always holds: one call touches one partition, whose keys carry
-the same hash tag; nothing here reads more of a parcel than the head that `realtime.parcels.pack` writes.
+the same hash tag; nothing here reads a parcel.
 """
 
 from __future__ import annotations
 
-from realtime.parcels import Audience, Parcel, pack
 from storage.redis_link import Script
 
 GUARD_TTL_S = 3600
 """How long the server remembers a silent writer's last batch; a connection is given up long before."""
-
-TAIL_CHUNK = 500
-"""Stream entries looked at per call: about a quarter of a millisecond of the server's time."""
 
 CARRY = Script("""
 -- KEYS: log stream, live channel, guard of this writer.
@@ -36,29 +32,6 @@ end
 return failed
 """)
 
-TAIL = Script("""
--- KEYS: log stream. ARGV: where to start (newest first), entries to look at, head of the channel's parcels,
--- seq to go on from, highest seq wanted.
--- Returns where to go on ('' at the log's end), 1 if a seq up to the given one was seen,
--- 1 if that one itself was seen, 1 if a seq above the wanted ones was seen, then the wanted parcels.
-local chunk = redis.call('XREVRANGE', KEYS[1], ARGV[1], '-', 'COUNT', ARGV[2])
-local head, after, last = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local out = {'', 0, 0, 0}
-for _, entry in ipairs(chunk) do
-  local parcel = entry[2][2]
-  if string.sub(parcel, 1, #head) == head then
-    local seq = tonumber(string.match(parcel, '^%d+', #head + 1))
-    if seq <= after then
-      out[2] = 1
-      if seq == after then out[3] = 1 end
-    elseif seq > last then out[4] = 1
-    else out[#out + 1] = parcel end
-  end
-end
-if #chunk == tonumber(ARGV[2]) then out[1] = '(' .. chunk[#chunk][1] end
-return out
-""")
-
 
 def log_key(prefix: str, partition: int) -> str:
     """The stream of a partition."""
@@ -78,9 +51,3 @@ def guard_key(prefix: str, partition: int, writer: str) -> str:
 def echo_channel(prefix: str, writer: str) -> str:
     """The pub/sub channel on which a node talks to itself, to learn that it would hear others."""
     return f"{prefix}:echo:{writer}"
-
-
-def head_of(channel: str) -> bytes:
-    """The bytes that every packed parcel of a channel begins with; its seq follows."""
-    packed = pack(Parcel(channel, 0, "", Audience.ALL, "", "", 0, "", b""))
-    return b"\x1f".join(packed.split(b"\x1f", 2)[:2]) + b"\x1f"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage.database import Tx
 from storage.rows import LogRow
@@ -24,6 +25,7 @@ _COLUMNS = (
     ("at", "bigint"),
     ("extra", "text"),
 )
+PURGE_ROWS = 1_000
 _NAMES = "l.channel, l.seq, l.kind, l.ref, l.audience, l.author, l.target, l.at, l.extra"
 
 
@@ -106,24 +108,62 @@ def tops(tx: Tx, channels: Iterable[str]) -> dict[str, int]:
     return dict(tx.rows(f"select id, seq from channel where {one_of(tx, 'id')}", ids=values_of(tx, channels)))
 
 
-def tail(tx: Tx, after_n: int, overlap_ms: int) -> tuple[int, dict[str, int]]:
-    """What a node's sweep looks at: each channel with entries inserted after `after_n`, and its newest seq.
+class Tail(NamedTuple):
+    """What a sweep found: where the next one begins, the newest insertion id seen, and each channel's newest seq."""
 
-    Returns also where the next sweep begins. PostgreSQL's insertion ids may commit out of order, so there the
-    next sweep looks again at what is younger than `overlap_ms`.
+    next_n: int
+    newest_n: int
+    tops: dict[str, int]
+
+
+def tail(tx: Tx, after_n: int, overlap_ms: int) -> Tail:
+    """What a node's sweep looks at: the channels with entries inserted after `after_n`.
+
+    PostgreSQL's insertion ids may commit out of order, so there the next sweep looks again at what is younger than
+    `overlap_ms`.
     """
     rows = tx.rows(
         "select channel, max(seq), max(n) from log where n > :after group by channel", after=after_n
     )
-    found = {row[0]: row[1] for row in rows}
+    tops = {row[0]: row[1] for row in rows}
+    newest = max((row[2] for row in rows), default=after_n)
     if tx.dialect == "sqlite" or not rows:
-        return max((row[2] for row in rows), default=after_n), found
+        return Tail(newest, newest, tops)
     settled = tx.rows(
         "select coalesce(max(n), :after) from log where n > :after and at < :since",
         after=after_n,
         since=tx.now_ms() - overlap_ms,
     )
-    return int(settled[0][0]), found
+    return Tail(int(settled[0][0]), newest, tops)
+
+
+class Purged(NamedTuple):
+    """How many entries went, and where to go on (None: nothing further is old enough)."""
+
+    entries: int
+    next_n: int | None
+
+
+def purge(tx: Tx, after_n: int, before_ms: int, keep: int) -> Purged:
+    """Forget entries older than `before_ms` but the newest `keep` of each channel, among the next `PURGE_ROWS` after
+    an insertion id."""
+    rows = tx.rows(
+        "select max(n), max(at) from (select n, at from log where n > :after order by n limit :most) w",
+        after=after_n,
+        most=PURGE_ROWS,
+    )
+    upto, newest_at = rows[0]
+    if upto is None:
+        return Purged(0, None)
+    gone = tx.rows(
+        "delete from log where n > :after and n <= :upto and at < :before"
+        " and seq <= (select c.seq from channel c where c.id = log.channel) - :keep returning n",
+        after=after_n,
+        upto=upto,
+        before=before_ms,
+        keep=keep,
+    )
+    return Purged(len(gone), int(upto) if newest_at < before_ms else None)
 
 
 def newest_n(tx: Tx) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from channels.accounts import NewAccount
 from loadtest.client import Client
 from realtime.recent import Recent
-from realtime.settings import Limits
-from tests.support.nodes import RunningNode, Start
+from realtime.settings import Limits, Settings
+from tests.support.nodes import RunningNode, Start, running
 from tests.support.stalled import Reader, stalled
 from tests.support.waiting import until
 
@@ -68,6 +71,41 @@ async def test_a_stampede_of_equal_resumes_is_a_handful_of_queries(start_node: S
     assert server.node.replays.shared > 0
     for client in clients:
         await client.close()
+
+
+async def test_a_start_on_an_older_copy_of_the_data_makes_clients_reload(
+    start_node: Start, tmp_path: Path
+) -> None:
+    settings = Settings(data=tmp_path / "data", limits=FREE)
+    copy = tmp_path / "copy.sqlite3"
+    async with running(settings) as server:
+        aki, haru = await server.friends("aki", "haru")
+        room, _ = await group(server, aki, haru)
+        await speak(server, aki, room, 5)
+        epoch = server.node.epoch
+        with (
+            closing(sqlite3.connect(settings.sqlite_path)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+        await speak(server, aki, room, 3)
+        async with server.client(haru) as client:
+            ear = client.ear
+        await server.node.fanout._sweep_once()
+    async with running(settings) as server:
+        assert server.node.epoch == epoch, "an ordinary restart continues"
+    for name in settings.sqlite_path.parent.glob("*.sqlite3*"):
+        name.unlink()
+    copy.rename(settings.sqlite_path)
+    async with running(settings) as server:
+        assert server.node.epoch != epoch
+        await speak(server, aki, room, 4)
+        async with Client(server.ws_url, haru.token, ear, epoch) as client:
+            assert not any(channel["recovered"] for channel in client.connected["channels"])
+            assert client.texts(room) == []
+        renewed = server.node.epoch
+    async with running(settings) as server:
+        assert server.node.epoch == renewed
 
 
 async def test_a_slow_resume_holds_little_and_ends_live_without_a_hole(start_node: Start) -> None:

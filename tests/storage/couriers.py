@@ -43,11 +43,15 @@ class Node:
         """Wait until the newest heard of a channel is `seq`."""
         await until(lambda: self.seqs(channel)[-1:] == [seq], f"{channel} heard up to {seq}")
 
+    async def logged(self, channel: str) -> list[int]:
+        """What the hot log, read from here, holds of a channel."""
+        return [parcel.seq for parcel in await self.courier.recent() if parcel.channel == channel]
+
     async def ends_at(self, channel: str, seq: int) -> None:
         """Wait until the hot log, read from here, ends a channel at `seq`."""
 
         async def ended() -> bool:
-            return await self.courier.tail(channel, seq, 1) == []
+            return (await self.logged(channel))[-1:] == [seq]
 
         await until_async(ended, f"{channel} logged up to {seq}")
 

@@ -80,56 +80,30 @@ async def test_the_hot_log_keeps_the_durable_only(pair: tuple[Node, Node]) -> No
         a.courier.publish(parcel)
     await b.ends_at("room:1", 3)
     for node in pair:
-        assert await node.courier.tail("room:1", 0, 100) == [sent[0], sent[1], sent[3]]
+        assert await node.courier.recent() == [sent[0], sent[1], sent[3]]
 
 
-async def test_tail_gives_what_follows_up_to_the_limit(pair: tuple[Node, Node]) -> None:
-    a, b = pair
-    for seq in range(1, 31):
-        a.courier.publish(entry("room:1", seq))
-        a.courier.publish(entry("room:2", seq + 100))
-    await b.ends_at("room:1", 30)
-    assert _seqs(await b.courier.tail("room:1", 20, 100)) == list(range(21, 31))
-    assert _seqs(await b.courier.tail("room:1", 0, 5)) == [1, 2, 3, 4, 5]
-    assert _seqs(await b.courier.tail("room:1", 24, 1)) == [25]
-    assert await b.courier.tail("room:1", 30, 5) == []
-
-
-async def test_tail_vouches_for_nothing_it_has_not_seen(pair: tuple[Node, Node]) -> None:
-    a, b = pair
-    assert await b.courier.tail("room:1", 0, 100) is None
-    for seq in (5, 6, 8, 9):
-        a.courier.publish(entry("room:1", seq))
-    await b.ends_at("room:1", 9)
-    assert _seqs(await b.courier.tail("room:1", 8, 100)) == [9]
-    assert _seqs(await b.courier.tail("room:1", 4, 2)) == [5, 6]
-    assert await b.courier.tail("room:1", 4, 3) is None, "7 is missing"
-    assert await b.courier.tail("room:1", 6, 100) is None, "7 is missing"
-    assert await b.courier.tail("room:1", 6, 1) is None, "7 is missing, though nothing else was asked for"
-    assert await b.courier.tail("room:1", 3, 100) is None, "4 is missing"
-    assert await b.courier.tail("room:1", 10, 100) is None, "10 was never seen"
-    assert await b.courier.tail("room:nobody", 0, 100) is None
-
-
-async def test_tail_orders_what_came_out_of_order(pair: tuple[Node, Node]) -> None:
-    a, b = pair
+async def test_a_node_that_starts_reads_what_was_carried_before_it(cluster: Cluster) -> None:
+    a = await cluster.open("a")
+    assert await a.courier.recent() == []
     for seq in (1, 3, 2, 4):
         a.courier.publish(entry("room:1", seq))
-    await b.ends_at("room:1", 4)
-    assert _seqs(await b.courier.tail("room:1", 0, 100)) == [1, 2, 3, 4]
-    assert await b.courier.tail("room:1", 2, 100) in (None, [entry("room:1", 3), entry("room:1", 4)])
+        a.courier.publish(entry("room:2", seq + 100))
+    await a.ends_at("room:1", 4)
+    b = await cluster.open("b")
+    assert await b.logged("room:1") == [1, 2, 3, 4]
+    assert await b.logged("room:2") == [101, 102, 103, 104]
+    assert b.heard == []
 
 
-async def test_tail_ends_where_the_log_was_trimmed(pair: tuple[Node, Node]) -> None:
-    a, b = pair
-    a.courier.publish(entry("room:1", 1))
-    a.courier.publish(entry("room:1", 2))
-    await b.ends_at("room:1", 2)
-    for seq in range(3, 3001):
+async def test_only_the_newest_are_read(cluster: Cluster) -> None:
+    a = await cluster.open("a")
+    for seq in range(1, 3001):
         a.courier.publish(entry("room:1", seq))
-    await b.ends_at("room:1", 3000)
-    assert await b.courier.tail("room:1", 1, 100) is None
-    assert _seqs(await b.courier.tail("room:1", 2950, 100)) == list(range(2951, 3001))
+    await a.ends_at("room:1", 3000)
+    found = await a.logged("room:1")
+    assert found == list(range(3001 - len(found), 3001))
+    assert 50 <= len(found) <= 256
 
 
 async def test_a_full_buffer_drops_the_oldest_and_counts(cluster: Cluster) -> None:
@@ -190,10 +164,6 @@ async def test_check_and_healthy_agree_on_a_working_courier(pair: tuple[Node, No
 
 def test_the_settings_reach_the_courier() -> None:
     settings = Settings(redis_url="redis://h/1", partitions=8, redis_prefix="p", redis_timeout_s=0.5)
-    config = CourierConfig.of(settings, "node-1")
-    assert (config.origin, config.redis_url, config.prefix) == ("node-1", "redis://h/1", "p")
-    assert (config.partitions, config.timeout_s, config.log_entries_max) == (8, 0.5, 20_000)
-
-
-def _seqs(parcels: list[Parcel] | None) -> list[int] | None:
-    return None if parcels is None else [parcel.seq for parcel in parcels]
+    config = CourierConfig.of(settings, "node-1", "e1")
+    assert (config.origin, config.redis_url, config.prefix) == ("node-1", "redis://h/1", "p:e1")
+    assert (config.partitions, config.timeout_s, config.log_entries_max) == (8, 0.5, 1_000)

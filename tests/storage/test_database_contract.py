@@ -247,13 +247,36 @@ async def test_the_tail_names_what_came_since(base: tuple[Database, Committed]) 
     await database.write(lambda tx: [log.create_channel(tx, name) for name in ("room:a", "room:b")])
     await database.write(lambda tx: log.append(tx, [Draft("room:a", "x", "1", "me")]))
     begin = await database.read(log.newest_n)
-    assert await database.read(lambda tx: log.tail(tx, begin, 0)) == (begin, {})
+    assert await database.read(lambda tx: log.tail(tx, begin, 0)) == (begin, begin, {})
     await database.write(lambda tx: log.append(tx, [Draft("room:a", "x", "1", "me")] * 3))
     await database.write(lambda tx: log.append(tx, [Draft("room:b", "x", "1", "me")]))
-    _, found = await database.read(lambda tx: log.tail(tx, begin, 10_000))
-    assert found == {"room:a": 4, "room:b": 1}
-    moved, _ = await database.read(lambda tx: log.tail(tx, begin, -10_000))
-    assert await database.read(lambda tx: log.tail(tx, moved, 10_000)) == (moved, {})
+    found = await database.read(lambda tx: log.tail(tx, begin, 10_000))
+    assert found.tops == {"room:a": 4, "room:b": 1}
+    moved, newest, _ = await database.read(lambda tx: log.tail(tx, begin, -10_000))
+    assert moved == newest == await database.read(log.newest_n)
+    assert await database.read(lambda tx: log.tail(tx, moved, 10_000)) == (moved, moved, {})
+
+
+async def test_old_entries_go_but_the_newest_of_each_channel(base: tuple[Database, Committed]) -> None:
+    database, _ = base
+    await database.write(lambda tx: [log.create_channel(tx, name) for name in ("room:a", "room:b")])
+    for _ in range(4):
+        await database.write(lambda tx: log.append(tx, [Draft("room:a", "x", "1", "me")] * 3))
+        await database.write(lambda tx: log.append(tx, [Draft("room:b", "x", "1", "me")]))
+    later = await database.read(lambda tx: tx.now_ms()) + 1
+
+    async def left() -> dict[str, list[int]]:
+        rows = await database.read(lambda tx: log.read(tx, [("room:a", 0, 99), ("room:b", 0, 99)], 99))
+        return {name: [row.seq for row in rows if row.channel == name] for name in ("room:a", "room:b")}
+
+    # Nothing is old enough: nothing goes, and there is nothing further to look at.
+    assert await database.write(lambda tx: log.purge(tx, 0, 0, 3)) == (0, None)
+    gone = await database.write(lambda tx: log.purge(tx, 0, later, 3))
+    assert gone.entries == 10
+    assert await left() == {"room:a": [10, 11, 12], "room:b": [2, 3, 4]}
+    assert gone.next_n == await database.read(log.newest_n)
+    assert await database.write(lambda tx: log.purge(tx, gone.next_n or 0, later, 3)) == (0, None)
+    assert await database.write(lambda tx: log.purge(tx, 0, later, 3)) == (0, gone.next_n)
 
 
 async def test_after_close_everything_is_refused(base: tuple[Database, Committed]) -> None:

@@ -1,0 +1,77 @@
+"""Upkeep: what a node does for its installation now and then, whoever is connected.
+
+Called by the node. What always holds: several nodes may do it at once; each step is short, so that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from channels.desk import Desk
+from channels.profiles import erase_due
+from realtime.recovery import CHANNEL_ENTRIES_MAX
+from storage import attempts, nonces
+from storage import log as entry_log
+from storage.database import StorageUnavailable
+from storage.marks import Mark, Marks
+
+log = structlog.get_logger("upkeep")
+DAY_MS = 86_400_000
+EVERY_S = 600.0
+STEPS_MAX = 100
+PAUSE_S = 0.02
+
+
+class Upkeep:
+    """Forgets what is old enough, and keeps the mark of how far the log has come."""
+
+    def __init__(self, desk: Desk, marks: Marks, epoch: str) -> None:
+        self._desk = desk
+        self._marks = marks
+        self._epoch = epoch
+        self._purged = 0
+        self.replaced = False
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.forget()
+            except StorageUnavailable as error:
+                log.warning("upkeep failed", error=str(error))
+
+    async def swept(self, newest_n: int) -> None:
+        """The log has come this far."""
+        if await self._marks.note(Mark(self._epoch, newest_n)) or self.replaced:
+            return
+        self.replaced = True
+        log.error("another epoch has begun: the data was replaced under this process; restart it")
+
+    async def forget(self) -> None:
+        """Old nonces, erased accounts, spent attempts, and the log's old entries."""
+        db, settings = self._desk.db, self._desk.settings
+        await db.write(lambda tx: nonces.forget(tx, tx.now_ms() - settings.limits.nonce_keep_s * 1000))
+        await db.write(erase_due)
+        await db.write(lambda tx: attempts.forget_attempts(tx, tx.now_ms(), DAY_MS))
+        await self._purge_log(settings.log_days * DAY_MS)
+
+    async def _purge_log(self, age_ms: int) -> None:
+        """A stretch of the log each time, in steps that a writer hardly notices."""
+        gone = 0
+        for _ in range(STEPS_MAX):
+            after = self._purged
+            purged = await self._desk.db.write(
+                lambda tx, after=after: entry_log.purge(  # type: ignore[misc]  # bound now
+                    tx, after, tx.now_ms() - age_ms, CHANNEL_ENTRIES_MAX
+                )
+            )
+            gone += purged.entries
+            self._purged = purged.next_n or 0
+            if purged.next_n is None:
+                break
+            await asyncio.sleep(PAUSE_S)
+        if gone:
+            log.info("old entries forgotten", entries=gone)
