@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESKTOP, Visit
-from tests.browser.test_first_page import count, enter_room, line, state, write
+from tests.browser.test_first_page import count, enter_room, line, post, state, write
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
@@ -69,6 +69,32 @@ def test_two_tabs_have_one_socket_and_the_second_goes_on(visit: Visit, link: str
         state(page, LIVE)
         assert sorted(texts(page)[len(before) :]) == sorted(expected)
     assert texts(second) == texts(third) == texts(haru)
+
+
+def test_leaders_go_one_after_another_while_lines_come(visit: Visit, demo: ServerProcess, link: str) -> None:
+    haru = visit.person(link, "haru")
+    room = post(haru, demo.url, "room.list")["rooms"][0]["id"]
+    tabs = [visit.person(link, "aki")]
+    tabs += [another_tab(visit, tabs[0]) for _ in range(3)]
+    for tab in tabs:
+        enter_room(tab)
+        state(tab, LIVE)
+    before = texts(tabs[-1])
+    said = []
+
+    def talk(lines: int) -> None:
+        for _ in range(lines):
+            said.append(f"途切れない {len(said)}")
+            post(haru, demo.url, "room.send", room=room, text=said[-1], nonce=said[-1])
+
+    for tab in tabs[:-1]:
+        talk(5)
+        tab.close()
+        talk(5)
+    last = tabs[-1]
+    line(last, said[-1]).wait_for()
+    assert texts(last)[len(before) :] == said
+    assert visit.open_sockets() == 2
 
 
 def test_a_killed_server_is_waited_for_by_all_tabs(visit: Visit, demo: ServerProcess, link: str) -> None:
