@@ -80,7 +80,6 @@ class Lanes:
         """The connection broke: what was on its way may or may not have happened, and goes again."""
         for lane in self._lanes.values():
             lane[0].sent = False
-            lane[0].not_before = 0.0
 
     def clear(self) -> list[int]:
         """Give all of it up; the numbers, in order."""

@@ -43,7 +43,6 @@ class Streams:
     def greet(self, epoch: str) -> None:
         """The server's epoch: positions of another one count as none."""
         if epoch != self.epoch:
-            self._stale.update(dict.fromkeys(self.positions))
             self.positions.clear()
             self.epoch = epoch
 

@@ -56,10 +56,7 @@ export class Lanes {
 
   /** The connection broke: what was on its way may or may not have happened, and goes again. */
   lost() {
-    for (const head of this.#heads()) {
-      head.sent = false;
-      head.notBefore = 0;
-    }
+    for (const head of this.#heads()) head.sent = false;
   }
 
   /** Give all of it up; the numbers, in order. */

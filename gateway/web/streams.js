@@ -32,7 +32,6 @@ export class Streams {
   /** The server's epoch: positions of another one count as none. */
   greet(epoch) {
     if (epoch === this.epoch) return;
-    for (const name of this.positions.keys()) this.#stale.add(name);
     this.positions.clear();
     this.epoch = epoch;
   }
