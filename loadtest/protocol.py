@@ -26,7 +26,8 @@ from loadtest.streams import Frame, Streams
 class Protocol:
     """See the module. With `stay` it opens again by itself; without, the first loss is the end.
 
-    Phases: off, wait (until `_open_at`), opening, greeting (hello is awaited), joining (connect was sent), live.
+    Phases: off, wait (until `_open_at`), opening, greeting (hello is awaited), asking (connect was sent), joining (it
+    was answered, what was missed comes), live.
     """
 
     __slots__ = (
@@ -68,13 +69,9 @@ class Protocol:
         # Number: (what it is for, when its answer is overdue, the channels it is about).
         self._calls: dict[int, tuple[str, float, list[str]]] = {}
         self._lanes = Lanes()
-        self._last = 0
-        self._tries = 0
-        self._rejected = 0
-        self._jitter_ms = 0.0
-        self._least_ms = 0.0
-        self._fed_at = 0.0
-        self._open_at = 0.0
+        self._last = self._tries = self._rejected = 0
+        self._jitter_ms = self._least_ms = 0.0
+        self._fed_at = self._open_at = 0.0
         self._live_at: float | None = None
         self._move_at: float | None = None
         self._probe_at: float | None = None
@@ -311,6 +308,9 @@ class Protocol:
                 self._control(frame["ev"], frame["d"], now)
             elif "id" in frame:
                 self._reply(frame, now)
+        elif self._phase not in ("joining", "live"):
+            # Before the answer to `connect` nobody knows where a channel begins.
+            return
         elif "seq" not in frame:
             self.out.append(("event", frame))
         elif self.streams.take(frame, self.out):
@@ -323,6 +323,8 @@ class Protocol:
             self._hello(d, now)
         elif event == "live" and self._phase == "joining":
             self._live(now)
+        elif self._phase not in ("joining", "live"):
+            return
         elif event == "resync":
             self.streams.reload(d["ch"], d["seq"], self.out)
         elif event == "behind":
@@ -338,7 +340,7 @@ class Protocol:
         self._jitter_ms = hello["reconnect_jitter_ms"]
         self.streams.greet(hello["epoch"])
         request = {"client": self._client, "epoch": hello["epoch"], "positions": self.streams.asked()}
-        self._phase = "joining"
+        self._phase = "asking"
         self._ask("connect", "connect", {**self._credential, **request}, now)
 
     def _live(self, now: float) -> None:
@@ -362,6 +364,7 @@ class Protocol:
             return
         result = frame["ok"]
         if kind == "connect":
+            self._phase = "joining"
             same = self._account in ("", result["account"]["id"])
             self._account = result["account"]["id"]
             self.connected = result

@@ -20,7 +20,8 @@ export class Protocol {
   #client;
   #random;
   #stay;
-  // off, wait (until #openAt), opening, greeting (hello is awaited), joining (connect was sent), live
+  // off, wait (until #openAt), opening, greeting (hello is awaited), asking (connect was sent), joining (it was
+  // answered, what was missed comes), live
   #phase = "off";
   #account = "";
   #credential = {};
@@ -295,6 +296,8 @@ export class Protocol {
     if (frame.ch === undefined) {
       if (frame.ev !== undefined) this.#control(frame.ev, frame.d, now);
       else if (frame.id !== undefined) this.#reply(frame, now);
+    } else if (!this.#joined) {
+      // Before the answer to `connect` nobody knows where a channel begins.
     } else if (frame.seq === undefined) {
       this.out.push(["event", frame]);
     } else if (this.streams.take(frame, this.out)) {
@@ -302,10 +305,15 @@ export class Protocol {
     }
   }
 
+  get #joined() {
+    return this.#phase === "joining" || this.#phase === "live";
+  }
+
   #control(ev, d, now) {
     if (ev === "ping") this.out.push(["send", { op: "pong" }]);
     else if (ev === "hello" && this.#phase === "greeting") this.#hello(d, now);
     else if (ev === "live" && this.#phase === "joining") this.#live(now);
+    else if (!this.#joined) return;
     else if (ev === "resync") this.streams.reload(d.ch, d.seq, this.out);
     else if (ev === "behind") this.#askRest(this.streams.pause([d.ch]), now);
     else if (ev === "reconnect" && this.#stay) this.#moveAt = now + d.after_ms;
@@ -320,7 +328,7 @@ export class Protocol {
     this.#jitterMs = hello.reconnect_jitter_ms;
     this.streams.greet(hello.epoch);
     const request = { client: this.#client, epoch: hello.epoch, positions: this.streams.asked() };
-    this.#phase = "joining";
+    this.#phase = "asking";
     this.#ask("connect", "connect", { ...this.#credential, ...request }, now);
   }
 
@@ -343,7 +351,7 @@ export class Protocol {
       this.#refused(frame.id, kind, frame.error, now);
       return;
     }
-    if (kind === "connect") this.#joined(frame.ok);
+    if (kind === "connect") this.#join(frame.ok);
     else if (kind === "sync") this.streams.synced(names, frame.ok.channels, this.out);
     else if (kind !== "probe") this.out.push(["ok", frame.id, frame.ok]);
     if (kind === "line") {
@@ -352,7 +360,8 @@ export class Protocol {
     }
   }
 
-  #joined(connected) {
+  #join(connected) {
+    this.#phase = "joining";
     const same = ["", connected.account.id].includes(this.#account);
     this.#account = connected.account.id;
     this.connected = connected;
