@@ -1,12 +1,11 @@
 """The last entries a node was offered, by channel: what joins and resumes are served from before anyone asks the log.
 
-Owned by the hub. What always holds: an item leaves only when newer ones push it out, so that `offered` tells whether
-anything since an earlier moment may be missing; a replay is contiguous, and folds later deletions over earlier lines.
+Owned by the hub. What always holds: what leaves is older than all that stays, so that `offered` tells whether anything
+since an earlier moment may be missing; a replay is contiguous, and folds later deletions over earlier lines.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -22,48 +21,75 @@ an inbox says depends on blocks and standings that change elsewhere, so inboxes 
 DELETED = "message.deleted"
 
 
-class Recent:
-    """See the module. Besides parcels it keeps notes that a channel reaches a seq, which nobody brought yet."""
+class Generation:
+    """A while's worth of entries, by channel and seq, and notes that a channel reaches a seq."""
 
-    __slots__ = ("_bytes", "_order", "_parcels", "_tops", "offered")
+    __slots__ = ("bytes", "count", "parcels", "tops")
 
     def __init__(self) -> None:
-        self._order: deque[tuple[str, int, int]] = deque()
-        self._parcels: dict[str, dict[int, Parcel]] = {}
-        self._tops: dict[str, list[int]] = {}
-        self._bytes = 0
+        self.parcels: dict[str, dict[int, Parcel]] = {}
+        self.tops: dict[str, int] = {}
+        self.count = 0
+        self.bytes = 0
+
+
+class Recent:
+    """See the module. Two generations: when the young one is full it becomes the old one, and the old one goes as a
+    whole, so that forgetting costs nothing per entry."""
+
+    __slots__ = ("_old", "_young", "offered")
+
+    def __init__(self) -> None:
+        self._young = Generation()
+        self._old = Generation()
         self.offered = 0
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._young.count + self._old.count
 
     def add(self, parcel: Parcel) -> None:
         """A durable entry. A second copy of one that is kept changes nothing."""
-        kept = self._parcels.get(parcel.channel)
+        young = self._young
+        kept = young.parcels.get(parcel.channel)
         if kept is None:
-            kept = self._parcels[parcel.channel] = {}
+            young.parcels[parcel.channel] = {parcel.seq: parcel}
         elif parcel.seq in kept:
             return
-        kept[parcel.seq] = parcel
-        self._push(parcel.channel, parcel.seq, len(parcel.frame))
+        else:
+            kept[parcel.seq] = parcel
+        young.bytes += len(parcel.frame)
+        self._count(young)
 
     def note(self, channel: str, seq: int) -> None:
         """A channel is known to reach `seq`; the entry itself may not have come."""
-        self._tops.setdefault(channel, []).append(seq)
-        self._push(channel, 0, 0)
+        tops = self._young.tops
+        tops[channel] = max(seq, tops.get(channel, 0))
+        self._count(self._young)
+
+    def _count(self, young: Generation) -> None:
+        self.offered += 1
+        young.count += 1
+        if young.count * 2 >= ENTRIES_MAX or young.bytes * 2 >= BYTES_MAX:
+            self._old, self._young = young, Generation()
 
     def whole_since(self, mark: int) -> bool:
         """True if everything offered since `offered` was `mark` is still here."""
-        return self.offered - mark <= len(self._order)
+        return self.offered - mark <= len(self)
+
+    def _kept(self, channel: str) -> dict[int, Parcel]:
+        old, young = self._old.parcels.get(channel), self._young.parcels.get(channel)
+        if old and young:
+            return old | young
+        return old or young or {}
 
     def after(self, channel: str, seq: int) -> list[Parcel]:
         """The entries above `seq`, ascending; there may be holes among them."""
-        kept = self._parcels.get(channel)
-        return [kept[n] for n in sorted(n for n in kept if n > seq)] if kept else []
+        kept = self._kept(channel)
+        return [kept[n] for n in sorted(kept) if n > seq]
 
     def between(self, channel: str, after: int, upto: int) -> list[Parcel] | None:
         """The entries after + 1 … upto as they came, or None if one is missing."""
-        kept = self._parcels.get(channel, {})
+        kept = self._kept(channel)
         if upto - after > len(kept):
             return None
         found = [kept[n] for n in range(after + 1, upto + 1) if n in kept]
@@ -77,29 +103,8 @@ class Recent:
 
     def top(self, channel: str) -> int:
         """The newest seq that is known of a channel, or 0."""
-        kept, noted = self._parcels.get(channel), self._tops.get(channel)
-        return max(max(kept) if kept else 0, max(noted) if noted else 0)
-
-    def _push(self, channel: str, seq: int, size: int) -> None:
-        self._order.append((channel, seq, size))
-        self._bytes += size
-        self.offered += 1
-        while len(self._order) > ENTRIES_MAX or self._bytes > BYTES_MAX:
-            self._evict()
-
-    def _evict(self) -> None:
-        channel, seq, size = self._order.popleft()
-        self._bytes -= size
-        if seq:
-            kept = self._parcels[channel]
-            del kept[seq]
-            if not kept:
-                del self._parcels[channel]
-        else:
-            noted = self._tops[channel]
-            noted.pop(0)
-            if not noted:
-                del self._tops[channel]
+        noted = max(self._old.tops.get(channel, 0), self._young.tops.get(channel, 0))
+        return max(noted, max(self._kept(channel), default=0))
 
 
 def folded(parcels: Iterable[Parcel]) -> list[Parcel]:

@@ -55,6 +55,16 @@ _SELECTOR = regex.compile(r"\p{Variation_Selector}")
 _KEPT_CONTROLS = frozenset("\n\t")
 
 
+# What most lines are made of: characters that are a cluster each, stay as they are under NFC, and show something.
+# Combining marks, half-width voicing marks, jamo, selectors, controls and everything rarer take the careful way.
+_PLAIN = (
+    r"!-~¡-¬®-ʯ\u0391-\u03a1\u03a3-\u03ff\u0410-\u044f"  # Latin, Greek, Cyrillic
+    r"\u2010-\u2015\u2018-\u201f\u2025\u2026"  # dashes, quotes, dots
+    r"\u3001-\u3029\u3041-\u3096\u309d-\u30ff\u4e00-\u9fff\uff01-\uff60"  # Japanese
+)
+_PLAIN_TEXT = re.compile(rf"[ {_PLAIN}]*[{_PLAIN}]\Z")
+
+
 @dataclass(frozen=True, slots=True)
 class TextLimit:
     """How much text a place takes: grapheme clusters and UTF-8 bytes."""
@@ -75,6 +85,8 @@ def graphemes(text: str) -> list[str]:
 
 def clean_text(text: str, limit: TextLimit) -> str:
     """A message's text: NFC, CRLF→LF, trailing space trimmed, bounded. Raises `Refusal`."""
+    if len(text) <= limit.graphemes and len(text) * 3 <= limit.size_bytes and _PLAIN_TEXT.match(text):
+        return text
     cleaned = _normalise(text, lines=limit.lines)
     if not _visible(cleaned):
         raise Refusal("text_invalid", "The text is empty.")

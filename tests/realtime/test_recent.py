@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime.events import encode
 from realtime.parcels import Audience, Parcel
@@ -36,31 +38,44 @@ def test_it_knows_a_channel_in_order_whatever_came_first() -> None:
 
 
 def test_notes_count_and_leave_like_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.recent.ENTRIES_MAX", 3)
+    monkeypatch.setattr("realtime.recent.ENTRIES_MAX", 4)
     recent = Recent()
     mark = recent.offered
     recent.note("room:r", 9)
     recent.note("room:r", 7)
-    recent.add(entry("room:r", 2))
     assert recent.top("room:r") == 9
+    recent.add(entry("room:r", 2))
     assert recent.whole_since(mark)
+    assert len(recent) == 3
     recent.add(entry("room:s", 1))
-    assert not recent.whole_since(mark)
-    assert recent.top("room:r") == 7
-    recent.add(entry("room:s", 2))
-    recent.add(entry("room:s", 3))
-    assert (recent.top("room:r"), recent.after("room:r", 0)) == (0, [])
-    assert not recent._parcels.get("room:r")
-    assert not recent._tops
+    assert not recent.whole_since(mark), "the generation of the notes is gone"
+    assert (recent.top("room:r"), recent.top("room:s")) == (2, 1)
+    assert recent.whole_since(mark + 2)
 
 
 def test_bytes_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     one = entry("room:r", 1)
-    monkeypatch.setattr("realtime.recent.BYTES_MAX", len(one.frame) * 2)
+    monkeypatch.setattr("realtime.recent.BYTES_MAX", len(one.frame) * 4)
     recent = Recent()
-    for seq in range(1, 6):
+    for seq in range(1, 8):
         recent.add(entry("room:r", seq))
-    assert seqs(recent.after("room:r", 0)) == [4, 5]
+        assert len(recent) <= 4
+    assert seqs(recent.after("room:r", 0)) == [5, 6, 7]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=60))
+def test_what_is_whole_since_a_mark_is_all_there(said: list[tuple[str, int]]) -> None:
+    recent = Recent()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("realtime.recent.ENTRIES_MAX", 10)
+        marks = []
+        for number, (channel, seq) in enumerate(said):
+            marks.append((recent.offered, number))
+            recent.add(entry(channel, seq))
+        for mark, number in marks:
+            if recent.whole_since(mark):
+                for channel, seq in said[number:]:
+                    assert seq in [parcel.seq for parcel in recent.after(channel, 0)]
 
 
 def test_a_replay_folds_deletions_over_the_lines_before() -> None:

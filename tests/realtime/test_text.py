@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.errors import Refusal
 from realtime.text import (
+    _PLAIN_TEXT,
     GRAPHEME_CODEPOINTS_MAX,
     TextLimit,
+    _normalise,
+    _visible,
     clean_handle,
     clean_name,
     clean_short_text,
@@ -237,3 +240,48 @@ def test_cost_is_never_more_than_the_characters(a: str, b: str) -> None:
         assert cost.code == "text_invalid"
     else:
         assert cost <= len(graphemes(text)) + 2
+
+
+PLAIN_ALPHABET = st.characters(
+    codec="utf-8",
+    categories=[
+        "Lu",
+        "Ll",
+        "Lo",
+        "Lm",
+        "Nd",
+        "Po",
+        "Ps",
+        "Pe",
+        "Pd",
+        "Pi",
+        "Pf",
+        "Sm",
+        "Sc",
+        "Zs",
+        "Mn",
+        "So",
+        "Sk",
+    ],
+    max_codepoint=0xFFFF,
+)
+
+
+@given(st.text(PLAIN_ALPHABET, max_size=12))
+@settings(max_examples=2_000)
+def test_the_short_way_of_plain_text_changes_nothing(text: str) -> None:
+    if _PLAIN_TEXT.match(text):
+        assert _normalise(text, lines=True) == text
+        assert _visible(text)
+        assert len(graphemes(text)) == len(text)
+
+
+def test_every_plain_character_is_one_cluster_beside_every_other_kind() -> None:
+    plain = [c for c in map(chr, range(0x10000)) if _PLAIN_TEXT.match(c)]
+    assert len(plain) > 21_000
+    for c in plain:
+        assert unicodedata.normalize("NFC", c) == c
+    for other in ("あ", "a", "漢", "ー", "é", "…", "!"):
+        joined = other.join(plain)
+        assert len(graphemes(joined)) == len(joined)
+        assert unicodedata.normalize("NFC", joined) == joined
