@@ -18,9 +18,12 @@ from collections.abc import Callable
 from typing import Any
 
 from loadtest import rules
+from loadtest.backoff import Backoff
 from loadtest.lanes import Lanes
 from loadtest.rules import own_error, verdict
 from loadtest.streams import Frame, Streams
+
+CLOSE = ("close", 1000)
 
 
 class Protocol:
@@ -32,14 +35,13 @@ class Protocol:
 
     __slots__ = (
         "_account",
+        "_backoff",
         "_calls",
         "_client",
         "_credential",
         "_fed_at",
-        "_jitter_ms",
         "_lanes",
         "_last",
-        "_least_ms",
         "_live_at",
         "_move_at",
         "_open_at",
@@ -48,7 +50,6 @@ class Protocol:
         "_random",
         "_rejected",
         "_stay",
-        "_tries",
         "connected",
         "out",
         "state",
@@ -69,8 +70,8 @@ class Protocol:
         # Number: (what it is for, when its answer is overdue, the channels it is about).
         self._calls: dict[int, tuple[str, float, list[str]]] = {}
         self._lanes = Lanes()
-        self._last = self._tries = self._rejected = 0
-        self._jitter_ms = self._least_ms = 0.0
+        self._last = self._rejected = 0
+        self._backoff = Backoff(random)
         self._fed_at = self._open_at = 0.0
         self._live_at: float | None = None
         self._move_at: float | None = None
@@ -97,7 +98,7 @@ class Protocol:
 
     def start(self, now: float) -> None:
         """Connect; with `stay`, until `stop` or a final verdict."""
-        self._tries = self._rejected = 0
+        self._backoff.tries = self._rejected = 0
         self._open(now)
 
     def stop(self, now: float) -> None:
@@ -121,7 +122,7 @@ class Protocol:
         if self._phase != "opening":
             return
         final = {"unauthenticated": "signed_out", "forbidden": "not_allowed"}
-        self._least_ms = retry_ms or 0
+        self._backoff.least_ms = retry_ms or 0
         if code in final:
             self._quiet(now)
             self._end("refused", final[code], now)
@@ -174,20 +175,20 @@ class Protocol:
     def _look(self, now: float) -> None:
         silent = now - self._fed_at - self._silence_ms()
         if self._move_at is not None and now >= self._move_at:
-            self._drop()
+            self.out.append(CLOSE)
             self._quiet(now)
             self._open(now)
             return
         if self._probe_at is not None:
             if now >= self._probe_at:
-                self._drop()
+                self.out.append(CLOSE)
                 self._again(now, soon=True)
                 return
         elif silent >= rules.LATE_MS and self._phase == "live":
             # The clock stood still with us: what came meanwhile may only be unread.
             self.woke(now)
         elif silent >= 0:
-            self._drop()
+            self.out.append(CLOSE)
             self._again(now)
             return
         self._overdue(now)
@@ -209,40 +210,34 @@ class Protocol:
 
     def _open(self, now: float) -> None:
         if self._phase not in ("off", "wait"):
-            self._drop()
+            self.out.append(CLOSE)
             self._quiet(now)
         self._phase = "opening"
         self._fed_at = now
         self._enter("connecting")
         self.out.append(("open",))
 
-    def _drop(self) -> None:
-        self.out.append(("close", 1000))
-
     def _again(self, now: float, *, soon: bool = False) -> None:
         """Open again after a random time: full jitter (WIRE §3.8)."""
-        lived = self._live_at is not None
-        if self._live_at is not None and now - self._live_at >= rules.STABLE_MS:
-            self._tries = 0
+        lived_ms = None if self._live_at is None else now - self._live_at
         self._quiet(now)
         if not self._stay:
             self._end("stopped", "lost", now)
             return
-        most = max(rules.backoff_ms(self._tries), self._jitter_ms if lived else 0)
         self._phase = "wait"
-        self._tries += 1
-        self._open_at = now + self._least_ms + self._random() * (rules.SOON_MS if soon else most)
-        self._least_ms = 0
+        self._open_at = now + self._backoff.wait_ms(lived_ms, soon=soon)
         self._enter("waiting")
 
     def _end(self, state: str, reason: str, now: float) -> None:
         if self._phase not in ("off", "wait"):
-            self._drop()
+            self.out.append(CLOSE)
         self._quiet(now)
         self._phase = "off"
-        for number in self._lanes.clear():
-            self.out.append(("error", number, own_error("offline")))
+        self._give_up()
         self._enter(state, reason)
+
+    def _give_up(self) -> None:
+        self.out += [("error", number, own_error("offline")) for number in self._lanes.clear()]
 
     def _quiet(self, now: float) -> None:
         """Nothing is awaited of this connection any more."""
@@ -266,21 +261,23 @@ class Protocol:
         """Run an operation now or not at all; the number under which `ok` or `error` will tell of it."""
         if self._phase == "live":
             return self._ask("call", op, d, now)
-        self._last += 1
-        self.out.append(("error", self._last, own_error("offline")))
-        return self._last
+        return self._offline()
 
     def send(self, op: str, d: dict[str, Any], now: float) -> int:
         """Run a durable operation, whose `d` has a `nonce`, surely: again under the same nonce, over lost connections
         and refusals for a while, until it is acknowledged or refused for good. What names a `room` keeps its order."""
+        if self._phase == "off":
+            return self._offline()
         self._last += 1
         number = self._last
-        if self._phase == "off":
-            self.out.append(("error", number, own_error("offline")))
-            return number
         self._lanes.add(number, op, d)
         self._flush(now)
         return number
+
+    def _offline(self) -> int:
+        self._last += 1
+        self.out.append(("error", self._last, own_error("offline")))
+        return self._last
 
     def _ask(self, kind: str, op: str, d: dict[str, Any], now: float, names: list[str] | None = None) -> int:
         self._last += 1
@@ -337,7 +334,7 @@ class Protocol:
         if hello["protocol"] != rules.PROTOCOL:
             self._end("refused", "fault", now)
             return
-        self._jitter_ms = hello["reconnect_jitter_ms"]
+        self._backoff.jitter_ms = hello["reconnect_jitter_ms"]
         self.streams.greet(hello["epoch"])
         request = {"client": self._client, "epoch": hello["epoch"], "positions": self.streams.asked()}
         self._phase = "asking"
@@ -369,6 +366,9 @@ class Protocol:
             self._account = result["account"]["id"]
             self.connected = result
             self.streams.join(result["channels"], same=same)
+            if not same:
+                # What one account was to say is never said by another.
+                self._give_up()
         elif kind == "sync":
             self.streams.synced(names, result["channels"], self.out)
         elif kind != "probe":
@@ -386,11 +386,11 @@ class Protocol:
             self._flush(now)
         elif kind == "connect":
             # The close code that follows is the verdict; this says how soon another try makes sense.
-            self._least_ms = error["retry_ms"] or 0
+            self._backoff.least_ms = error["retry_ms"] or 0
         elif kind == "sync":
             # What is missing is missing still: a new connection continues from the positions.
-            self._least_ms = error["retry_ms"] or 0
-            self._drop()
+            self._backoff.least_ms = error["retry_ms"] or 0
+            self.out.append(CLOSE)
             self._again(now)
 
     def _ask_rest(self, names: list[str], now: float) -> None:

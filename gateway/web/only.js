@@ -6,7 +6,7 @@ const LEASE_MS = 6_000;
 /** Call `begin` once this tab is the one for `name`; the answer is a function that gives it up. Where there are no
  * locks (plain http), a lease among the tabs decides: two may hold it for a moment, so the work must bear that. */
 export function solely(name, begin) {
-  return navigator.locks ? byLock(name, begin) : byLease(`${name}.lease`, begin);
+  return navigator.locks ? byLock(name, begin) : byLease(name, begin);
 }
 
 function byLock(name, begin) {
@@ -16,12 +16,20 @@ function byLock(name, begin) {
     begin();
     return new Promise((resolve) => (release = resolve));
   };
-  // The only way to fail is to be given up.
-  navigator.locks.request(name, { signal: wait.signal }, held).catch(() => {});
-  return () => (release ? release() : wait.abort());
+  let instead = null;
+  navigator.locks.request(name, { signal: wait.signal }, held).catch(() => {
+    // Not given up by us: the browser keeps locks from this page.
+    if (!wait.signal.aborted) instead = byLease(name, begin);
+  });
+  return () => {
+    wait.abort();
+    release?.();
+    instead?.();
+  };
 }
 
-function byLease(name, begin) {
+function byLease(what, begin) {
+  const name = `${what}.lease`;
   const me = String(Math.random());
   let mine = false;
   const turn = () => {

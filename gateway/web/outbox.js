@@ -13,6 +13,7 @@ export class Outbox {
   #sent;
   #given = new Set();
   #sending = false;
+  #account = null;
   #giveUp = null;
   #order = 0;
   #lines = new Map();
@@ -24,13 +25,15 @@ export class Outbox {
     this.#changed = changed;
     this.#sent = sent;
     shelf.on("line", (nonce, line) => this.#told(nonce, line));
-    client.on("live", () => this.#give());
+    // Before anything else: lines of one account are never given to the session of another.
+    client.on("live", ({ account }) => (account.id === this.#account ? this.#give() : this.close()));
     client.on("state", () => this.#allChanged());
   }
 
   /** Take up what this account has on the shelf; `account` names it. */
   open(account) {
     this.close();
+    this.#account = account;
     for (const line of this.#shelf.lines()) {
       if (line.sent) this.#shelf.dropLine(line.nonce);
       else this.#lines.set(line.nonce, line);
@@ -46,6 +49,7 @@ export class Outbox {
     this.#giveUp?.();
     this.#giveUp = null;
     this.#sending = false;
+    this.#account = null;
     this.#lines.clear();
     this.#given.clear();
   }

@@ -220,8 +220,12 @@ export class Protocol {
     if (this.#phase !== "off" && this.#phase !== "wait") this.#drop();
     this.#quiet();
     this.#phase = "off";
-    for (const number of this.#lanes.clear()) this.out.push(["error", number, ownError("offline")]);
+    this.#giveUp();
     this.#enter(state, reason);
+  }
+
+  #giveUp() {
+    for (const number of this.#lanes.clear()) this.out.push(["error", number, ownError("offline")]);
   }
 
   /** Nothing is awaited of this connection any more. */
@@ -366,6 +370,8 @@ export class Protocol {
     this.#account = connected.account.id;
     this.connected = connected;
     this.streams.join(connected.channels, same);
+    // What one account was to say is never said by another.
+    if (!same) this.#giveUp();
   }
 
   #refused(number, kind, error, now) {

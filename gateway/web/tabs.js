@@ -7,7 +7,7 @@
 
 const NAME = "tsudoi.link";
 const HI_MS = 3_000;
-const KEPT_FRAMES = 300;
+const KEPT_FRAMES = 100;
 const DOWN = 1006;
 
 function newId() {
@@ -95,6 +95,11 @@ export class Tabs {
         return new Promise((resolve) => (this.#release = resolve));
       });
     } catch {
+      // Where the browser keeps locks from us, we are alone.
+      if (tried && this.role === "follower") {
+        this.role = "alone";
+        tried();
+      }
       // Given up by `leave` or `steal`, or stolen from us.
       if (generation !== this.#generation || this.role !== "leader") return;
       this.#release = null;
@@ -176,6 +181,7 @@ export class TabHub {
   #core;
   #ask;
   #recent = new Map();
+  #joined = new Set();
   #hello = null;
 
   /** `core` is the leader's; `ask(op, d)` runs an operation and resolves with {ok} or {error}. */
@@ -188,6 +194,7 @@ export class TabHub {
   /** The link is live: `hello` is what followers are greeted with. */
   up(hello) {
     this.#hello = hello;
+    this.#joined.clear();
     this.#tabs.say("all", "leader");
   }
 
@@ -227,6 +234,9 @@ export class TabHub {
 
   async #up(from, { id, op, d }) {
     const tell = (frame) => this.#tabs.say(from, "frame", { frame });
+    if (op === "connect") this.#joined.add(from);
+    // Somebody who was connected to the link before this one may mean another account.
+    if (!this.#joined.has(from)) return;
     if (op === "connect" || op === "channel.sync") {
       const { channels, missed } = this.#continued(d, op === "connect");
       const { account, session, badges } = this.#core.connected;

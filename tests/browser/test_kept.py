@@ -175,3 +175,29 @@ def test_log_out_in_one_tab_empties_all(visit: Visit, link: str) -> None:
     first.reload()
     first.locator("#door:visible").wait_for()
     assert first.evaluate(KEPT) == 0
+
+
+def test_what_one_was_to_say_is_not_said_by_whoever_comes_in_meanwhile(
+    visit: Visit, demo: ServerProcess, link: str
+) -> None:
+    visit.forgive("ERR_CONNECTION", "WebSocket connection")
+    haru, aki, mio = (visit.person(link, handle) for handle in ("haru", "aki", "mio"))
+    for page in (haru, aki):
+        enter_room(page)
+    session = mio.context.cookies()
+    mio.close()
+    demo.kill()
+    state(aki, "電波待ち")
+    write(aki, "あきの言葉")
+    until_kept(aki, "line", "あきの言葉")
+    # Another tab of this browser came in as somebody else while the link was away.
+    aki.context.clear_cookies()
+    aki.context.add_cookies(session)
+    demo.start()
+    aki.locator("#me", has_text="みおさん").wait_for()
+    enter_room(aki)
+    count(aki.locator("#pending .line"), 0)
+    write(aki, "みおの言葉")
+    for page in (aki, haru):
+        line(page, "みおの言葉").wait_for()
+        count(line(page, "あきの言葉"), 0)

@@ -171,3 +171,18 @@ def test_whoever_comes_in_anew_comes_in_everywhere(visit: Visit, link: str) -> N
     enter_room(first)
     write(first, "みおです")
     line(second, "みおです").wait_for()
+
+
+def test_where_locks_are_withheld_a_tab_is_alone(visit: Visit, link: str) -> None:
+    context = visit.context(**DESKTOP)
+    context.add_init_script(
+        "LockManager.prototype.request = () => Promise.reject(new DOMException('', 'SecurityError'));"
+    )
+    page = visit.page(link, context)
+    page.locator("[data-handle=aki]").click()
+    page.locator("#house:visible").wait_for()
+    enter_room(page)
+    state(page, LIVE)
+    write(page, "ひとりで")
+    line(page, "ひとりで").wait_for()
+    count(page.locator("#pending .line"), 0)
