@@ -4,11 +4,12 @@ const ANSWER_MS = 15_000;
 
 /** Why a call did not succeed: a code of the server's table, or `offline`, `timeout` from here. */
 export class CallError extends Error {
-  constructor({ code, message = code, retry_ms = null, details = {} }) {
+  constructor({ code, message = code, retry_ms = null, details = {}, request_id = "" }) {
     super(message);
     this.code = code;
     this.retryMs = retry_ms;
     this.details = details;
+    this.requestId = request_id;
   }
 
   /** The same request may succeed later without being changed. */
@@ -18,7 +19,8 @@ export class CallError extends Error {
 
   /** As it stands in a frame. */
   get told() {
-    return { code: this.code, message: this.message, retry_ms: this.retryMs, details: this.details };
+    const { code, message, retryMs, details, requestId } = this;
+    return { code, message, retry_ms: retryMs, details, request_id: requestId };
   }
 }
 

@@ -80,7 +80,7 @@ def test_leaders_go_one_after_another_while_lines_come(visit: Visit, demo: Serve
         enter_room(tab)
         state(tab, LIVE)
     before = texts(tabs[-1])
-    said = []
+    said: list[str] = []
 
     def talk(lines: int) -> None:
         for _ in range(lines):
