@@ -1,8 +1,10 @@
 // The place where one writes. What always holds: while a conversion is open, nothing here is sent, cleared, replaced
-// or moved, and Enter belongs to the input method.
+// or moved, and Enter belongs to the input method. What was begun in a room is kept on the shelf, while it is written
+// and when the page goes, and is found again in any tab.
 
 import { byId } from "./dom.js";
 
+const KEEP_MS = 500;
 const touch = matchMedia("(pointer: coarse)");
 
 export class Composer {
@@ -10,19 +12,25 @@ export class Composer {
   #field = byId("composer-text");
   #composing = false;
   #after = [];
-  #drafts = new Map();
+  #shelf;
+  #editedAt = 0;
+  #keepTimer = 0;
   #room = null;
   #send;
 
-  /** `send(text)` is called with what was written. */
-  constructor(send) {
+  /** `send(text)` is called with what was written; `shelf` keeps drafts. */
+  constructor(send, shelf) {
     this.#send = send;
+    this.#shelf = shelf;
+    shelf.on("draft", (room, draft) => this.#elsewhere(room, draft));
+    addEventListener("pagehide", () => this.#keep());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keep());
     this.#field.addEventListener("compositionstart", () => {
       this.#composing = true;
     });
     this.#field.addEventListener("compositionend", () => this.#converted());
     this.#field.addEventListener("keydown", (event) => this.#key(event));
-    this.#field.addEventListener("input", () => this.#fit());
+    this.#field.addEventListener("input", () => this.#edited());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#settled(() => this.#submit());
@@ -32,16 +40,50 @@ export class Composer {
   /** Write in this room from now on; what was begun in another waits there. */
   open(room) {
     this.#settled(() => {
-      if (this.#room !== null) this.#drafts.set(this.#room, this.#field.value);
+      this.#keep();
       this.#room = room;
-      this.#field.value = this.#drafts.get(room) ?? "";
-      this.#fit();
+      this.#show(this.#shelf.draft(room));
+    });
+  }
+
+  /** Write nowhere. */
+  close() {
+    this.#settled(() => {
+      this.#keep();
+      this.#room = null;
+      this.#show({ text: "", at: 0 });
     });
   }
 
   /** To the keyboard's place, where that does not raise an on-screen keyboard. */
   focus({ always = false } = {}) {
     if (!this.#composing && (always || !touch.matches)) this.#field.focus({ preventScroll: true });
+  }
+
+  #show({ text, at }) {
+    this.#field.value = text;
+    this.#editedAt = at;
+    this.#fit();
+  }
+
+  #edited() {
+    this.#editedAt = Date.now();
+    this.#fit();
+    this.#keepTimer ||= setTimeout(() => this.#keep(), KEEP_MS);
+  }
+
+  #keep() {
+    clearTimeout(this.#keepTimer);
+    this.#keepTimer = 0;
+    // With the time of the last edit: a tab that only looks on never overwrites what was written elsewhere since.
+    if (this.#room !== null && this.#editedAt) this.#shelf.putDraft(this.#room, this.#field.value, this.#editedAt);
+  }
+
+  /** Another tab wrote on, or sent it: follow, unless somebody writes here. */
+  #elsewhere(room, draft) {
+    const writing = document.activeElement === this.#field && document.hasFocus();
+    if (room !== this.#room || !draft || draft.at <= this.#editedAt || this.#composing || writing) return;
+    this.#show(draft);
   }
 
   #key(event) {
@@ -68,8 +110,8 @@ export class Composer {
   #submit() {
     const text = this.#field.value;
     if (!text.trim()) return;
-    this.#field.value = "";
-    this.#fit();
+    this.#show({ text: "", at: Date.now() });
+    this.#keep();
     this.#send(text);
   }
 

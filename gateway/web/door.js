@@ -1,7 +1,7 @@
 // The way in: log in by mail, type an invite's code; in the demo, also choose one of its people with the key of the
 // printed link.
 
-import { post } from "./client.js";
+import { post } from "./http.js";
 import { byId, el, face } from "./dom.js";
 import { DEMO, keep } from "./kept.js";
 import { keepTyped, onLanguage } from "./language.js";

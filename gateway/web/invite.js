@@ -1,7 +1,7 @@
 // The landing page of an invite. What always holds: the token is in the fragment only, leaves the address bar at once,
 // and nothing is asked of the server before a person taps.
 
-import { post } from "./client.js";
+import { post } from "./http.js";
 import { full } from "./dates.js";
 import { byId, el, face, fillWords } from "./dom.js";
 import { box, form, why } from "./forms.js";

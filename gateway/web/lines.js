@@ -150,7 +150,12 @@ export function pendingRow(line, outbox) {
       "div",
       { class: "row own" },
       el("div", { class: "said" }, el("div", { class: "bubble" }, el("p", { class: "text" }, line.text))),
-      el("div", { class: "beside" }, el("span", { class: "fate" }, line.state === "sending" ? words.sending : words.waiting)),
+      el(
+        "div",
+        { class: "beside" },
+        el("span", { class: "fate" }, line.state === "sending" ? words.sending : words.waiting),
+        line.written_at ? el("time", { datetime: new Date(line.written_at).toISOString(), title: full(line.written_at) }, clock(line.written_at)) : null,
+      ),
     ),
     refused
       ? el("div", { class: "refusal" }, el("span", {}, words.refused(wordsOf(line.error))), el("div", { class: "tools" }, ...buttons))

@@ -1,6 +1,6 @@
 // Log-in at the door: address, code, in. And the place to type an invite's code.
 
-import { post } from "./client.js";
+import { post } from "./http.js";
 import { el } from "./dom.js";
 import { Fault, device, field, form, why } from "./forms.js";
 import { ATTEMPT, INVITE, LOGIN, forget, keep, recall } from "./kept.js";

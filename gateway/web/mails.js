@@ -1,6 +1,6 @@
 // The demo's mails on the page. Where there is no demo, or another key, nothing is shown.
 
-import { post } from "./client.js";
+import { post } from "./http.js";
 import { el } from "./dom.js";
 import { DEMO, recall } from "./kept.js";
 import { words } from "./words.js";

@@ -1,138 +1,149 @@
-// Lines on their way: kept until the server has acknowledged them, sent again under the same nonce. No DOM in here.
+// Lines on their way: kept until the server has acknowledged them, over reloads and restarts of the browser, seen by
+// all tabs and sent by one of them. No DOM in here.
 //
-// What always holds: a line's content never changes once it has a nonce (the server would refuse it); the lines of
-// a room leave in the order they were written; a line goes away only when it is acknowledged or taken back.
+// What always holds: a line's content never changes once it has a nonce (the server would refuse it); the lines of a
+// room leave in the order in which they were written; a line goes away only when it is acknowledged or taken back.
 
-const RETRY_MS = 1_000;
-const FAULTS_MAX = 5;
-// Longer than this is for the person to decide, not for a loop.
-const WAIT_MAX_MS = 60_000;
+import { solely } from "./only.js";
 
 export class Outbox {
   #client;
-  #keep;
-  #busy = new Set();
-  #faults = new Map();
+  #shelf;
   #changed;
   #sent;
-  lines = [];
+  #given = new Set();
+  #sending = false;
+  #account = null;
+  #giveUp = null;
+  #order = 0;
+  #lines = new Map();
 
-  /** `keep` has load() → lines and save(lines); `changed(room)`; `sent(line, {message, seq, at})`. */
-  constructor(client, { keep, changed, sent }) {
+  /** `shelf` keeps the lines; `changed(room)`; `sent(line, {message, seq, at})`. */
+  constructor(client, { shelf, changed, sent }) {
     this.#client = client;
-    this.#keep = keep;
+    this.#shelf = shelf;
     this.#changed = changed;
     this.#sent = sent;
-    client.on("live", () => this.flush());
-    client.on("state", ({ state }) => this.#stateIs(state));
+    shelf.on("line", (nonce, line) => this.#told(nonce, line));
+    // Before anything else: lines of one account are never given to the session of another.
+    client.on("live", ({ account }) => (account.id === this.#account ? this.#give() : this.close()));
+    client.on("state", () => this.#allChanged());
   }
 
-  /** Take up what an earlier visit of this tab left behind. */
-  open() {
-    this.lines = this.#keep.load().map((line) => ({ ...line, state: "waiting", error: "" }));
+  /** Take up what this account has on the shelf; `account` names it. */
+  open(account) {
+    this.close();
+    this.#account = account;
+    for (const line of this.#shelf.lines()) {
+      if (line.sent) this.#shelf.dropLine(line.nonce);
+      else this.#lines.set(line.nonce, line);
+    }
+    this.#giveUp = solely(`tsudoi.outbox.${account}`, () => {
+      this.#sending = true;
+      this.#give();
+    });
+  }
+
+  /** Show and send nothing any more. */
+  close() {
+    this.#giveUp?.();
+    this.#giveUp = null;
+    this.#sending = false;
+    this.#account = null;
+    this.#lines.clear();
+    this.#given.clear();
   }
 
   /** The lines of a room that are not acknowledged, in order. `state`: sending, waiting or refused. */
   of(room) {
-    return this.lines.filter((line) => line.room === room);
+    const moving = this.#client.state === "live" ? "sending" : "waiting";
+    return [...this.#lines.values()]
+      .filter((line) => line.room === room)
+      .sort((a, b) => a.order - b.order)
+      .map((line) => ({ ...line, state: line.error ? "refused" : moving }));
   }
 
   add(room, text, replyTo = null) {
     const offline = this.#client.state !== "live";
     const written = offline ? Math.round(this.#client.now()) : null;
-    const line = { nonce: newNonce(), room, text, reply_to: replyTo, written_at: written };
-    this.lines.push({ ...line, state: offline ? "waiting" : "sending", error: "" });
-    this.#note(room);
-    this.#pump(room);
+    this.#order = Math.max(this.#order + 1, Date.now());
+    const line = { nonce: newNonce(), room, text, reply_to: replyTo, written_at: written, order: this.#order, error: "" };
+    this.#keep(line);
+    this.#give();
   }
 
-  /** Try a refused or waiting line again. */
+  /** Try a refused line again. */
   retry(nonce) {
-    const line = this.#find(nonce);
-    if (!line) return;
-    line.state = "waiting";
-    this.#faults.delete(nonce);
-    this.#pump(line.room);
-    this.#changed(line.room);
+    const line = this.#lines.get(nonce);
+    if (!line?.error) return;
+    this.#keep({ ...line, error: "" });
+    this.#give();
   }
 
   /** Take back a line that was refused. */
   discard(nonce) {
-    const line = this.#find(nonce);
-    if (line?.state === "refused") this.#remove(line);
+    const line = this.#lines.get(nonce);
+    if (!line?.error) return;
+    this.#shelf.dropLine(nonce);
+    this.#gone(line);
   }
 
-  flush() {
-    for (const room of new Set(this.lines.map((line) => line.room))) this.#pump(room);
-  }
-
-  #find(nonce) {
-    return this.lines.find((line) => line.nonce === nonce);
-  }
-
-  #remove(line) {
-    this.lines = this.lines.filter((other) => other !== line);
-    this.#faults.delete(line.nonce);
-    this.#note(line.room);
-  }
-
-  #note(room) {
-    this.#keep.save(this.lines);
-    this.#changed(room);
-  }
-
-  #stateIs(state) {
-    if (state === "live") return;
-    for (const line of this.lines) if (line.state === "sending") line.state = "waiting";
-    for (const room of new Set(this.lines.map((line) => line.room))) this.#changed(room);
-  }
-
-  async #pump(room) {
-    if (this.#busy.has(room)) return;
-    this.#busy.add(room);
-    try {
-      while (this.#client.state === "live") {
-        const line = this.lines.find((other) => other.room === room && other.state !== "refused");
-        if (!line) break;
-        await this.#try(line);
-      }
-    } finally {
-      this.#busy.delete(room);
-    }
-    // The link may have come back between the last look and the end of the loop.
-    const left = this.lines.some((other) => other.room === room && other.state === "waiting");
-    if (left && this.#client.state === "live") this.#pump(room);
-  }
-
-  async #try(line) {
-    line.state = "sending";
+  #keep(line) {
+    this.#lines.set(line.nonce, line);
+    this.#shelf.putLine(line);
     this.#changed(line.room);
-    const { room, text, nonce, reply_to, written_at } = line;
+  }
+
+  #gone(line) {
+    this.#lines.delete(line.nonce);
+    this.#given.delete(line.nonce);
+    this.#changed(line.room);
+  }
+
+  // What another tab did.
+  #told(nonce, line) {
+    const known = this.#lines.get(nonce);
+    if (line?.sent) {
+      if (!known) return;
+      this.#sent(known, line.sent);
+      this.#gone(known);
+    } else if (line) {
+      this.#lines.set(nonce, line);
+      this.#changed(line.room);
+      this.#give();
+    } else if (known) {
+      this.#gone(known);
+    }
+  }
+
+  #allChanged() {
+    for (const room of new Set([...this.#lines.values()].map((line) => line.room))) this.#changed(room);
+  }
+
+  /** Hand to the client what it does not have yet; it keeps the order, and tries for as long as it lives. */
+  #give() {
+    if (!this.#sending || this.#client.state === "refused" || this.#client.state === "stopped") return;
+    for (const line of [...this.#lines.values()].sort((a, b) => a.order - b.order)) {
+      if (!line.error && !this.#given.has(line.nonce)) this.#send(line);
+    }
+  }
+
+  async #send(line) {
+    const { nonce, room, text, reply_to, written_at } = line;
+    this.#given.add(nonce);
     try {
-      const sent = await this.#client.call("room.send", { room, text, nonce, reply_to, written_at });
+      const sent = await this.#client.send("room.send", { room, text, nonce, reply_to, written_at });
+      if (!this.#lines.has(nonce)) return;
+      this.#shelf.putLine({ ...line, sent });
+      this.#shelf.dropLine(nonce);
       this.#sent(line, sent);
-      this.#remove(line);
+      this.#gone(line);
     } catch (error) {
-      await this.#failed(line, error);
+      this.#given.delete(nonce);
+      // Without a client it waits for the next one; anything else is the server's last word.
+      if (error.code !== "offline" && this.#lines.has(nonce)) this.#keep({ ...line, error: error.details?.reason ?? error.code });
     }
   }
-
-  async #failed(line, error) {
-    const faults = (this.#faults.get(line.nonce) ?? 0) + 1;
-    if (error.code === "internal") this.#faults.set(line.nonce, faults);
-    line.state = "waiting";
-    const hopeless = (error.code === "internal" && faults >= FAULTS_MAX) || error.retryMs > WAIT_MAX_MS;
-    if (!error.temporary || hopeless) {
-      line.state = "refused";
-      line.error = error.details?.reason ?? error.code;
-    }
-    this.#changed(line.room);
-    if (line.state === "waiting" && error.code !== "offline") await pause(error.retryMs ?? RETRY_MS);
-  }
-}
-
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 // Not randomUUID, which browsers withhold on a plain-http LAN.

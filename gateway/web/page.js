@@ -1,12 +1,13 @@
 // The page: puts its parts together and moves between the door, the rooms and a talk.
 
-import { Client, post } from "./client.js";
+import { Client } from "./client.js";
 import { Contact } from "./contact.js";
 import { Dialogs } from "./dialogs.js";
 import { demoKey, knock, say } from "./door.js";
 import { byId, fillWords } from "./dom.js";
 import { why } from "./forms.js";
 import { GroupSheet } from "./group.js";
+import { post } from "./http.js";
 import { INSIDE, OPEN, forget, recall } from "./kept.js";
 import { languageSwitch, onLanguage } from "./language.js";
 import { Marks } from "./marks.js";
@@ -17,6 +18,7 @@ import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
 import { Settings } from "./settings.js";
+import { Shelf } from "./shelf.js";
 import { TalkView } from "./talkview.js";
 import { Ties } from "./ties.js";
 import { words } from "./words.js";
@@ -24,26 +26,18 @@ import { words } from "./words.js";
 const NOTICE_MS = 5_000;
 const LONG_MS = 30_000;
 
-/** Lines that are not acknowledged survive a reload of this tab, apart for each person. */
-function tabStore(people) {
-  const name = () => `tsudoi.outbox.${people.me.id}`;
-  return {
-    load: () => JSON.parse(sessionStorage.getItem(name()) ?? "[]"),
-    save: (lines) => sessionStorage.setItem(name(), JSON.stringify(lines)),
-  };
-}
-
 class Page {
   #noticeTimer = 0;
-  #linked = { state: "stopped", reason: "" };
+  #linked = { state: "stopped", reason: "", via: "" };
 
   constructor() {
-    this.client = new Client();
+    this.client = new Client({ shown: () => document.visibilityState === "visible" });
     this.people = new People(this.client, () => this.#render());
     this.marks = new Marks(this.client, () => this.#marked());
     this.rooms = new RoomBook(this.client, this.people, () => this.#roomsChanged());
+    this.shelf = new Shelf();
     this.outbox = new Outbox(this.client, {
-      keep: tabStore(this.people),
+      shelf: this.shelf,
       changed: (room) => room === this.room && this.talk.render(),
       sent: (line, sent) => this.talk.sent(line, sent),
     });
@@ -135,6 +129,7 @@ class Page {
       }
     }
     localStorage.removeItem(INSIDE);
+    this.shelf.forget();
     this.#forget();
     this.#enter("door_left");
   }
@@ -143,6 +138,7 @@ class Page {
   gone(text) {
     this.client.stop();
     localStorage.removeItem(INSIDE);
+    this.shelf.forget();
     this.#forget();
     this.#enter();
     this.notice(text, LONG_MS);
@@ -153,8 +149,9 @@ class Page {
     this.people.clear();
     this.marks.clear();
     this.rooms.clear();
-    this.outbox.lines = [];
     this.#showList();
+    this.outbox.close();
+    this.shelf.close();
     history.replaceState(null, "");
   }
 
@@ -166,8 +163,8 @@ class Page {
 
   // The link
 
-  #state({ state, reason }) {
-    this.#linked = { state, reason };
+  #state({ state, reason, via }) {
+    this.#linked = { state, reason, via };
     this.#tellLink();
     if (!this.people.me && state === "waiting") say("door_waiting");
     if (state !== "refused") return;
@@ -175,6 +172,7 @@ class Page {
       // A browser that was never inside is not told that something ended.
       const told = localStorage.getItem(INSIDE) || this.people.me ? "refused_signed_out" : "";
       localStorage.removeItem(INSIDE);
+      this.shelf.forget();
       this.#forget();
       this.#enter(told);
       return;
@@ -183,9 +181,9 @@ class Page {
   }
 
   #tellLink() {
-    const { state, reason } = this.#linked;
+    const { state, reason, via } = this.#linked;
     byId("link").dataset.state = state;
-    byId("link-text").textContent = words[`state_${state}`] ?? words.state_stopped;
+    byId("link-text").textContent = words[`state_${via || state}`] ?? words.state_stopped;
     byId("refusal").hidden = state !== "refused";
     byId("refusal-text").textContent = words[`refused_${reason}`] ?? "";
     byId("link-act").textContent = reason === "fault" ? words.page_reload : words.connect_again;
@@ -198,15 +196,17 @@ class Page {
   }
 
   async #live({ account, stale }) {
+    // Somebody else came in by another tab: nothing of the one before may stay in sight.
+    if (this.people.me && this.people.me.id !== account.id) return location.reload();
     if (this.people.me?.id !== account.id) {
       this.people.me = account;
       this.people.put(account);
-      this.outbox.open();
+      this.shelf.open(account.id);
+      this.outbox.open(account.id);
       this.#tellName();
       byId("leave").hidden = !demoKey();
       localStorage.setItem(INSIDE, "yes");
       this.#screen("house");
-      this.outbox.flush();
     }
     const missed = this.room && stale.has(`room:${this.room}`);
     await this.rooms.load();

@@ -1,6 +1,6 @@
 // One's own account: profile, language, who sees what, the data, the end.
 
-import { post } from "./client.js";
+import { post } from "./http.js";
 import { full } from "./dates.js";
 import { ask } from "./dialogs.js";
 import { el } from "./dom.js";

@@ -1,7 +1,7 @@
 // Sign-up after an invite was accepted: address, code, name, privacy. What always holds: the secret of the attempt and
 // what was typed outlive a reload, the server says which step comes next, and the session's token never gets here.
 
-import { post } from "./client.js";
+import { post } from "./http.js";
 import { el } from "./dom.js";
 import { Fault, box, device, field, form, oneOf, why } from "./forms.js";
 import { ATTEMPT, INSIDE, forget, keep, recall } from "./kept.js";

@@ -38,7 +38,7 @@ export class TalkView {
     this.#quotes = new Quotes(app.client, () => this.render());
     this.#scroll = new Scroll(this.#log, this.#list, () => this.#moved());
     walkable(this.#log, this.#list);
-    this.#composer = new Composer((text) => this.#say(text));
+    this.#composer = new Composer((text) => this.#say(text), app.shelf);
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
     byId("talk").addEventListener("keydown", (event) => {
@@ -78,6 +78,7 @@ export class TalkView {
   }
 
   close() {
+    this.#composer.close();
     this.#timeline = null;
     this.#empty();
   }

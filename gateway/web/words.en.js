@@ -23,6 +23,7 @@ export const EN = {
   state_connecting: "Connecting",
   state_waiting: "Waiting for signal",
   state_live: "Connected",
+  state_polling: "Receiving every few seconds",
   state_stopped: "Stopped",
   refused_signed_out: "Your session has ended. Please come in again.",
   refused_suspended: "This account cannot be used at the moment.",

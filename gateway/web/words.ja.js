@@ -20,6 +20,7 @@ export const JA = {
   state_connecting: "接続中",
   state_waiting: "電波待ち",
   state_live: "つながっています",
+  state_polling: "数秒おきに受け取っています",
   state_stopped: "止まっています",
   refused_signed_out: "ログインが切れました。もう一度入ってください。",
   refused_suspended: "このアカウントはいま使えません。",

@@ -40,6 +40,11 @@ class Visit:
     browser: Any
     forgiven: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    sockets: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def open_sockets(self) -> int:
+        """How many WebSockets the pages hold."""
+        return sum(not page.is_closed() and not socket.is_closed() for page, socket in self.sockets)
 
     def forgive(self, *words: str) -> None:
         """Complaints with one of these words are part of the test."""
@@ -54,6 +59,7 @@ class Visit:
         page = (context or self.context()).new_page()
         page.set_default_timeout(15_000)
         page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
+        page.on("websocket", lambda socket: self.sockets.append((page, socket)))
         page.on("pageerror", lambda error: self._complain(str(error)))
         page.goto(url)
         return page

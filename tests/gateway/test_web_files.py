@@ -25,16 +25,24 @@ WEB = Path(__file__).resolve().parent.parent.parent / "gateway/web"
 OURS = sorted(path for path in WEB.iterdir() if not path.name.startswith("docs."))
 SCRIPTS = [path for path in OURS if path.suffix == ".js"]
 PAGES = ("index.html", "invite.html")
+SILENT = ("lanes.js", "protocol.js", "rules.js", "streams.js")
 WITHOUT_DOM = (
+    *SILENT,
     "client.js",
+    "http.js",
     "kept.js",
     "letters.js",
     "marks.js",
+    "only.js",
     "outbox.js",
     "people.js",
+    "polling.js",
     "quotes.js",
     "rooms.js",
+    "shelf.js",
+    "tabs.js",
     "timeline.js",
+    "wiresocket.js",
 )
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in OURS if path.suffix != ".png"}
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
@@ -55,6 +63,16 @@ def test_a_script_is_small_and_makes_no_markup_of_words(path: Path) -> None:
 @pytest.mark.parametrize("name", WITHOUT_DOM)
 def test_the_protocol_knows_no_page(name: str) -> None:
     assert not re.search(r"\bdocument\b|getElementById|\bel\(|from \"\./(dom|words)", TEXTS[name])
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_the_core_has_no_clock_no_chance_and_no_socket(name: str) -> None:
+    source = re.sub(r"//.*|/\*\*.*?\*/", "", TEXTS[name])
+    assert not re.search(
+        r"\b(Date|performance|setTimeout|setInterval|WebSocket|fetch|window|globalThis|async|await|Promise)\b"
+        r"|Math\.random|crypto|Storage|navigator",
+        source,
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -113,8 +131,9 @@ def test_every_word_is_in_the_table_and_used() -> None:
     # Sentences at the door are told by their names.
     door = TEXTS["door.js"] + TEXTS["page.js"]
     used |= set(re.findall(r'"((?:door|refused)_\w+|loading)"', door))
-    used |= {f"state_{state}" for state in ("connecting", "waiting", "live", "stopped")}
-    verdicts = re.findall(r'"(signed_out|suspended|retired|not_allowed|fault)"', TEXTS["client.js"])
+    used |= {f"state_{state}" for state in ("connecting", "waiting", "live", "polling", "stopped")}
+    verdicts = re.findall(r'"(signed_out|suspended|retired|not_allowed|fault)"', TEXTS["rules.js"])
+    assert len(verdicts) == 5
     used |= {f"refused_{verdict}" for verdict in verdicts}
     steps = re.search(r"STEPS = \[(.*)\]", TEXTS["signup.js"])
     assert steps is not None
