@@ -71,9 +71,9 @@ class Group:
         for number in itertools.count():
             if stop.is_set():
                 return
-            body = b'{"room":"%s","nonce":"%x-%x","text":"%s %d"}' % (
+            body = b'{"room":"%s","nonce":"%s-%x","text":"%s %d"}' % (
                 self.room,
-                id(self),
+                sender.name,
                 number,
                 b"hello " * 4,
                 number,

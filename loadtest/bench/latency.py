@@ -46,7 +46,7 @@ async def run(
             number += 1
             arrived = loop.create_future()
             begun = sender.now()
-            body = b'{"room":"%s","nonce":"%x-%d","text":"hello %d"}' % (room, id(sender), number, number)
+            body = b'{"room":"%s","nonce":"%s-%d","text":"hello %d"}' % (room, sender.name, number, number)
             answer = await sender.ask("room.send", body)
             acks.append(sender.now() - begun)
             if "error" in answer:

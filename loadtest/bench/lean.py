@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import secrets
 import struct
 import time
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def client_frame(payload: bytes) -> bytes:
 
 class Lean(asyncio.Protocol):
     """One connection; made by `dial`. Times are those of `time.perf_counter`, because uvloop's clock has steps of a
-    millisecond. `frames` counts durable frames, `faults` what must not be."""
+    millisecond. `frames` counts durable frames, `faults` what must not be; `name` begins its nonces."""
 
     __slots__ = (
         "_answers",
@@ -49,6 +50,7 @@ class Lean(asyncio.Protocol):
         "faults",
         "frames",
         "live",
+        "name",
         "now",
         "seqs",
         "transport",
@@ -68,6 +70,7 @@ class Lean(asyncio.Protocol):
         self.frames = 0
         self.faults: list[str] = []
         self.closed = False
+        self.name = secrets.token_hex(6).encode()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TCP link is there; `dial` writes the handshake."""

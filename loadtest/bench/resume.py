@@ -46,8 +46,8 @@ async def speak(server: Server, circle: Circle) -> None:
             asked = [
                 speaker.ask(
                     "room.send",
-                    b'{"room":"%s","nonce":"%d-%s-%x","text":"hello %d"}'
-                    % (room.encode(), number, room.encode()[-8:], id(speaker), number),
+                    b'{"room":"%s","nonce":"%d-%s-%s","text":"hello %d"}'
+                    % (room.encode(), number, room.encode()[-8:], speaker.name, number),
                 )
                 for room in circle.rooms[start : start + 50]
             ]
