@@ -104,8 +104,8 @@ def run_resume(options: dict[str, Any]) -> None:
     """10,000 positions of 20 people at once, something missed in every room."""
     with home(options["settings"]) as place:
         memory, log = Runs(resume.ROWS), Runs(resume.ROWS)
-        for number in range(options["runs"]):
-            (circle,) = place.seed(resume.PEOPLE, resume.PEOPLE, resume.ROOMS, prefix=f"back{number}")
+        for _ in range(options["runs"]):
+            (circle,) = place.seed(resume.PEOPLE, resume.PEOPLE, resume.ROOMS)
             with place.server() as server:
                 epoch, positions = uvloop.run(resume.positions_of(server, circle))
                 uvloop.run(resume.speak(server, circle))
