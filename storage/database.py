@@ -48,6 +48,10 @@ class Tx(Protocol):
     def rows(self, sql: str, **params: object) -> list[Row]:
         """Run one statement and return all rows (empty if it returns none)."""
 
+    def later(self, sql: str, **params: object) -> None:
+        """Run a statement of whose outcome nothing depends, before the next `rows` or the commit: on PostgreSQL it
+        shares their round trip, and what it raises is raised there."""
+
     def now_ms(self) -> int:
         """Unix milliseconds by the database's clock, the same throughout the transaction."""
 

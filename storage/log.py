@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from storage.database import Tx
 from storage.rows import LogRow
-from storage.sets import for_update, insert, one_of, table_of, values_of
+from storage.sets import for_update, insert_later, one_of, table_of, values_of
 
 _COLUMNS = (
     ("channel", "text"),
@@ -82,8 +82,8 @@ def write(tx: Tx, seqs: dict[str, int], drafts: Sequence[Draft]) -> list[LogRow]
         )
     newest = {entry.channel: entry.seq for entry in entries}
     source, params = table_of(tx, (("id", "text"), ("seq", "bigint")), list(newest.items()))
-    tx.rows(f"update channel set seq = v.seq from {source} where channel.id = v.id", **params)
-    insert(tx, "log", _COLUMNS, entries)
+    tx.later(f"update channel set seq = v.seq from {source} where channel.id = v.id", **params)
+    insert_later(tx, "log", _COLUMNS, entries)
     return entries
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from storage.database import Tx
 from storage.rows import MessageRow
-from storage.sets import insert, one_of, values_of
+from storage.sets import insert_later, one_of, values_of
 
 _COLUMNS = (
     ("id", "text"),
@@ -27,7 +27,7 @@ _NAMES = ", ".join(name for name, _ in _COLUMNS)
 
 def insert_messages(tx: Tx, rows: Sequence[MessageRow]) -> None:
     """Keep new messages with one statement."""
-    insert(tx, "message", _COLUMNS, rows)
+    insert_later(tx, "message", _COLUMNS, rows)
 
 
 def messages_by_id(tx: Tx, ids: Iterable[str]) -> dict[str, MessageRow]:

@@ -45,17 +45,39 @@ class PostgresTx:
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, connection: psycopg.Connection[Row], means: Means) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], means: Means, now: int = 0) -> None:
         self._connection = connection
         self._ids = means.ids
         self.node = means.node
-        self._now = 0
+        self._now = now
+        self._waiting: list[tuple[str, dict[str, object]]] = []
         self.parcels: list[Parcel] = []
 
     def rows(self, sql: str, **params: object) -> list[Row]:
         """See `Tx.rows`."""
+        if self._waiting:
+            self._send("")
         cursor = self._connection.execute(translate(sql), params or None)
         return cursor.fetchall() if cursor.description is not None else []
+
+    def later(self, sql: str, **params: object) -> None:
+        """See `Tx.later`."""
+        self._waiting.append((sql, params))
+
+    def commit(self) -> None:
+        """Everything that waits, and the commit, in one round trip."""
+        if self._waiting:
+            self._send("commit")
+        else:
+            self._connection.execute("commit")
+
+    def _send(self, last: str) -> None:
+        waiting, self._waiting = self._waiting, []
+        with self._connection.pipeline():
+            for sql, params in waiting:
+                self._connection.execute(translate(sql), params)
+            if last:
+                self._connection.execute(last)
 
     def now_ms(self) -> int:
         """See `Tx.now_ms`: the server's clock, read once a transaction."""
@@ -209,12 +231,14 @@ class _Thread:
         if self._connection is None:
             self._connection = connect(self._url)
         connection = self._connection
-        tx = PostgresTx(connection, self._means)
-        connection.execute(self._begin)
+        # Two statements in one round trip; psycopg must not try to prepare them as one.
+        cursor = connection.execute(f"{self._begin}; {_NOW}", prepare=False)
         self._begun = True
+        cursor.nextset()
+        tx = PostgresTx(connection, self._means, int(cursor.fetchall()[0][0]))
         try:
             result = work(tx)
-            connection.execute("commit")
+            tx.commit()
         except BaseException:
             if not connection.closed:
                 connection.execute("rollback")

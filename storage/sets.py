@@ -46,10 +46,22 @@ def table_of(tx: Tx, columns: Columns, rows: Sequence[Row]) -> tuple[str, dict[s
 def insert(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> None:
     """Insert all rows with one statement."""
     if rows:
-        source, params = table_of(tx, columns, rows)
-        names = ", ".join(name for name, _ in columns)
-        picks = ", ".join(f"v.{name}" for name, _ in columns)
-        tx.rows(f"insert into {table} ({names}) select {picks} from {source}", **params)
+        statement, params = _insert(tx, table, columns, rows)
+        tx.rows(statement, **params)
+
+
+def insert_later(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> None:
+    """As `insert`, where nothing depends on it before the commit."""
+    if rows:
+        statement, params = _insert(tx, table, columns, rows)
+        tx.later(statement, **params)
+
+
+def _insert(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> tuple[str, dict[str, object]]:
+    source, params = table_of(tx, columns, rows)
+    names = ", ".join(name for name, _ in columns)
+    picks = ", ".join(f"v.{name}" for name, _ in columns)
+    return f"insert into {table} ({names}) select {picks} from {source}", params
 
 
 def for_update(tx: Tx) -> str:

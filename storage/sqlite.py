@@ -53,6 +53,10 @@ class SqliteTx:
         """See `Tx.rows`."""
         return list(self._connection.execute(sql, params))
 
+    def later(self, sql: str, **params: object) -> None:
+        """See `Tx.later`: there is no way to save."""
+        self._connection.execute(sql, params)
+
     def now_ms(self) -> int:
         """See `Tx.now_ms`: the clock of this process, which is the database's."""
         return self._now

@@ -72,7 +72,9 @@ class Usage:
         if self.generator_s > BUSY_MAX * self.wall_s:
             found.append(f"void: the generator used {self.generator_s / self.wall_s:.0%} of its core")
         if self.foreign_s > FOREIGN_MAX * self.wall_s:
-            found.append(f"others (a database server among them) used {self.foreign_s / self.wall_s:.0%} of a core")
+            found.append(
+                f"others (a database server among them) used {self.foreign_s / self.wall_s:.0%} of a core"
+            )
         return found
 
 
