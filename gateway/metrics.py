@@ -64,6 +64,12 @@ class Metrics:
         self._gauge(
             "tsudoi_courier_refused_total", "Refusals by Redis", lambda: node.courier.counters.script_errors
         )
+        for why, text in (("full", "for want of room"), ("hurry", "for coming too fast")):
+            self._gauge(
+                f"tsudoi_turned_away_{why}_total",
+                f"Connections turned away {text}",
+                lambda why=why: node.admission.turned_away[why],
+            )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 
     def _gauge(self, name: str, text: str, read: object) -> None:

@@ -19,6 +19,7 @@ import structlog
 
 from channels.desk import Desk
 from channels.replays import Replays
+from gateway.admission import Admission
 from gateway.answers import RequestIds
 from gateway.delivery import DeliveryProbe
 from gateway.fanout import Fanout
@@ -83,6 +84,7 @@ class Node:
         self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
         self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn)
         self.replays = Replays(parts.desk, self.spawn)
+        self.admission = Admission(parts.settings.limits, self.now())
         self.metrics = Metrics(self)
         self.readiness = Readiness(self)
         self.delivery = DeliveryProbe(self)

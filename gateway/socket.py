@@ -245,9 +245,18 @@ class SocketProtocol(Outbound):
         if len(data) > HANDSHAKE_BYTES_MAX:
             transport.abort()
             return
+        admission = self.node.admission
+        wait_s = admission.wait_s(self.node.now())
+        if wait_s:
+            self._turn_away(wait_s)
+            return
         result = handshake.answer(data, settings)
-        transport.write(result.answer)
         self.peer = client_of(self.peer, result.forwarded, settings.trusted_proxies)
+        wait_s = admission.wait_of_s(self.peer, self.node.now())
+        if wait_s:
+            self._turn_away(wait_s)
+            return
+        transport.write(result.answer)
         if not result.accepted:
             log.info("handshake refused", status=result.status, peer=self.peer, origin=result.origin)
             transport.close()
@@ -259,6 +268,12 @@ class SocketProtocol(Outbound):
         self._heard_at = now
         self._signal(Signal.ACCEPTED)
         self.node.greet(self)
+
+    def _turn_away(self, wait_s: int) -> None:
+        assert self.transport is not None
+        log.info("handshake refused", status=503, peer=self.peer)
+        self.transport.write(handshake.busy(wait_s))
+        self.transport.close()
 
     def greet(self, hello: Hello, first_ping_s: float) -> None:
         """The first frame, and the deadlines that start with it."""

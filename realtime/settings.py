@@ -52,7 +52,12 @@ class Limits:
     erase_after_days: int = 14
     handle_change_days: int = 365
     nonce_keep_s: int = 86_400
+    connections_max: int = 100_000
     connections_per_account_max: int = 5
+    handshakes_per_s: float = 500.0
+    handshakes_burst: float = 2_000.0
+    handshakes_per_address_per_s: float = 10.0
+    handshakes_per_address_burst: float = 200.0
     operations_per_s: float = 20.0
     operations_burst: float = 60.0
     refusals_per_10s_max: int = 20
