@@ -1,60 +1,67 @@
-"""Who is let in at the door: so many handshakes a second, of each address and of the node, and never more connections
-than the process has files for (WIRE §5).
+"""Admission: who may begin a handshake now, before any work is done for it (WIRE §5).
 
-Asked by the doors before any work. What always holds: whoever is inside feels nothing of those who are turned away;
-a refusal says when to come back.
+Owned by the node, asked by the socket for each upgrade. What always holds: an address has a bucket of its own and all
+share the node's, so that one network cannot take the others' turn; what is refused costs two look-ups.
 """
 
 from __future__ import annotations
 
-import math
-import resource
+import ipaddress
+from collections import Counter
 
 from realtime.bucket import TokenBucket
 from realtime.buckets import Buckets
-from realtime.places import is_loopback
 from realtime.settings import Limits
 
-FILES_KEPT = 64
-"""Files for the database, Redis, mail and the log, and to say no with."""
-RETRY_S = 5
+V6_PREFIX = 64
 
 
 class Admission:
     """See the module."""
 
     def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
         self._node = TokenBucket(limits.handshakes_per_s, limits.handshakes_burst, now)
         self._addresses = Buckets(limits.handshakes_per_address_per_s, limits.handshakes_per_address_burst)
-        self._connections_max = limits.connections_max
-        self.turned_away = {"full": 0, "hurry": 0}
+        self._open: Counter[str] = Counter()
+        self.refused = 0
 
-    @property
-    def room(self) -> int:
-        """How many connections there is room for, plain and upgraded ones together."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = self._connections_max if soft == resource.RLIM_INFINITY else soft - FILES_KEPT
-        return min(files, self._connections_max)
+    def wait_ms(self, peer: str, now: float) -> int:
+        """0 if a handshake from this address may begin, else for how long not."""
+        wait = self._addresses.take(place_of(peer), 1.0, now) or self._node.take(1.0, now)
+        if wait:
+            self.refused += 1
+        return wait
 
-    def is_full(self, connections: int) -> bool:
-        """True if one of so many is to be asked to come back later."""
-        return connections > self.room
+    def enter(self, peer: str) -> bool:
+        """A connection is open. False if its address has too many."""
+        place = place_of(peer)
+        self._open[place] += 1
+        return self._open[place] <= self._limits.connections_per_address_max
 
-    def is_crowded(self, connections: int) -> bool:
-        """True if so many are there that one more is not even listened to."""
-        return connections > self.room + FILES_KEPT // 4
+    def leave(self, peer: str) -> None:
+        """A connection that entered is gone."""
+        place = place_of(peer)
+        self._open[place] -= 1
+        if self._open[place] <= 0:
+            del self._open[place]
 
-    def wait_s(self, now: float) -> int:
-        """0 if the node takes a handshake now, else the seconds after which it may."""
-        return self._counted(self._node.take(1.0, now))
 
-    def wait_of_s(self, address: str, now: float) -> int:
-        """The same for an address. This machine's own are not counted: behind a proxy that nobody declared, everybody
-        has one of them."""
-        if not address or is_loopback(address):
-            return 0
-        return self._counted(self._addresses.take(address, 1.0, now))
+def place_of(peer: str) -> str:
+    """What counts as one address: an IPv4 address, the /64 of an IPv6 one, anything else as it is."""
+    if ":" not in peer:
+        return peer
+    try:
+        address = ipaddress.IPv6Address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, V6_PREFIX), strict=False))
 
-    def _counted(self, wait_ms: int) -> int:
-        self.turned_away["hurry"] += wait_ms > 0
-        return math.ceil(wait_ms / 1000)
+
+def refusal(wait_ms: int) -> bytes:
+    """The answer to a handshake that has to wait."""
+    text = "Too many connections begin; come back a little later.\n"
+    head = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {-(-wait_ms // 1000)}\r\nConnection: close\r\n"
+    return f"{head}Content-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()

@@ -84,12 +84,7 @@ def _select(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprot
     raise NegotiationError(f"only {SUBPROTOCOL} is spoken here")
 
 
-def busy(retry_s: int) -> bytes:
-    """The answer to who is to come back later."""
-    return _plain(503, "too many come at once", f"Retry-After: {retry_s}\r\n")
-
-
-def _plain(status: int, text: str, more: str = "") -> bytes:
+def _plain(status: int, text: str) -> bytes:
     phrase = http.HTTPStatus(status).phrase
-    head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: text/plain\r\n{more}"
+    head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: text/plain\r\n"
     return f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode()

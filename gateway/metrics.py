@@ -35,6 +35,12 @@ class Metrics:
         self._gauge(
             "tsudoi_replay_queries_total", "Reads of the log for resumes", lambda: node.replays.queries
         )
+        self._gauge(
+            "tsudoi_handshakes_refused_total", "Handshakes told to come back", lambda: node.admission.refused
+        )
+        self._gauge(
+            "tsudoi_queued_bytes", "Bytes that wait for slow readers", lambda: node.backlog.size_bytes
+        )
         self._gauge("tsudoi_connections", "Connections now", lambda: len(node.sockets))
         self._gauge("tsudoi_channels", "Channels with listeners here", lambda: len(node.hub.names()))
         self._gauge("tsudoi_deliveries_total", "Frames handed to connections", lambda: node.hub.delivered)
@@ -64,12 +70,9 @@ class Metrics:
         self._gauge(
             "tsudoi_courier_refused_total", "Refusals by Redis", lambda: node.courier.counters.script_errors
         )
-        for why, text in (("full", "for want of room"), ("hurry", "for coming too fast")):
-            self._gauge(
-                f"tsudoi_turned_away_{why}_total",
-                f"Connections turned away {text}",
-                lambda why=why: node.admission.turned_away[why],
-            )
+        self._gauge(
+            "tsudoi_turned_away_total", "Connections there was no room for", lambda: node.room.turned_away
+        )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 
     def _gauge(self, name: str, text: str, read: object) -> None:

@@ -16,6 +16,7 @@ import structlog
 
 from channels.desk import Actor
 from gateway import handshake, hearing, talk
+from gateway.admission import refusal
 from gateway.outbound import WAKE_AGE, Outbound
 from gateway.peers import client_of
 from realtime.bucket import TokenBucket
@@ -125,7 +126,11 @@ class SocketProtocol(Outbound):
         self._connections.discard(self)
         self._signal(Signal.LOST)
         self.transport = None
+        if self._slow is not None:
+            self._slow.queue.clear()
         self._let_go()
+        if self._reader is not None:
+            self.node.admission.leave(self.peer)
 
     def eof_received(self) -> bool:
         """The peer will send no more: let the transport close."""
@@ -245,16 +250,12 @@ class SocketProtocol(Outbound):
         if len(data) > HANDSHAKE_BYTES_MAX:
             transport.abort()
             return
-        admission = self.node.admission
-        wait_s = admission.wait_s(self.node.now())
-        if wait_s:
-            self._turn_away(wait_s)
+        if not settings.trusted_proxies and not self._admitted(transport):
             return
         result = handshake.answer(data, settings)
         self.peer = client_of(self.peer, result.forwarded, settings.trusted_proxies)
-        wait_s = admission.wait_of_s(self.peer, self.node.now())
-        if wait_s:
-            self._turn_away(wait_s)
+        # Behind a proxy only the request tells whose turn it is.
+        if settings.trusted_proxies and not self._admitted(transport):
             return
         transport.write(result.answer)
         if not result.accepted:
@@ -268,12 +269,15 @@ class SocketProtocol(Outbound):
         self._heard_at = now
         self._signal(Signal.ACCEPTED)
         self.node.greet(self)
+        if not self.node.admission.enter(self.peer):
+            self.close(Close.ADDRESS_FULL, "this address has too many connections")
 
-    def _turn_away(self, wait_s: int) -> None:
-        assert self.transport is not None
-        log.info("handshake refused", status=503, peer=self.peer)
-        self.transport.write(handshake.busy(wait_s))
-        self.transport.close()
+    def _admitted(self, transport: asyncio.Transport) -> bool:
+        wait_ms = self.node.admission.wait_ms(self.peer, self.node.now())
+        if wait_ms:
+            transport.write(refusal(wait_ms))
+            transport.close()
+        return not wait_ms
 
     def greet(self, hello: Hello, first_ping_s: float) -> None:
         """The first frame, and the deadlines that start with it."""

@@ -205,7 +205,7 @@ async def test_f30_without_a_free_file_those_inside_go_on_and_nothing_spins(tmp_
                     # What was said before the reset may be lost with it.
                     turned_away += 1
             assert turned_away > 50, "nobody was turned away"
-            assert (await gateway.counters())["tsudoi_turned_away_full_total"] >= turned_away
+            assert (await gateway.counters())["tsudoi_turned_away_total"] >= turned_away
             for _, writer in lines[:20]:
                 writer.close()
             await gateway.counted("tsudoi_connections", 2)

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
 
 from gateway.door import HEAD_BYTES_MAX
 from realtime.settings import Limits
@@ -209,40 +207,6 @@ async def test_who_comes_when_there_is_no_room_is_told_and_probes_are_answered(s
                 assert said.startswith(b"http/1.1 " + status)
                 assert (b"retry-after: 5" in said) == (status == b"503")
         assert (await client.call("clock.read", t=1))["t"] == 1
-    assert server.node.admission.turned_away == {"full": 2, "hurry": 0}
+    assert server.node.room.turned_away == 2
     async with server.client(aki) as client:
         assert (await client.call("clock.read", t=2))["t"] == 2
-
-
-async def test_too_many_handshakes_are_told_to_come_back(start_node: Start) -> None:
-    server = await start_node(Limits(handshakes_per_s=2, handshakes_burst=3))
-    (aki,) = await server.friends("aki")
-    clients = [server.client(aki) for _ in range(4)]
-    for client in clients[:3]:
-        await client.open()
-    with pytest.raises(InvalidStatus) as refused:
-        await clients[3].open()
-    assert refused.value.response.status_code == 503
-    assert refused.value.response.headers["Retry-After"] == "1"
-    await asyncio.sleep(0.6)
-    await clients[3].open()
-    for client in clients:
-        await client.close()
-
-
-async def test_an_address_in_a_hurry_is_slowed_down_and_no_other(start_node: Start) -> None:
-    server = await start_node(
-        Limits(handshakes_per_address_per_s=1, handshakes_per_address_burst=2), trusted_proxies=("127.0.0.1",)
-    )
-
-    async def shake(address: str) -> int:
-        headers = {"X-Forwarded-For": address}
-        try:
-            async with connect(server.ws_url, additional_headers=headers, compression=None):
-                return 101
-        except InvalidStatus as refused:
-            return refused.response.status_code
-
-    assert [await shake("192.0.2.1") for _ in range(3)] == [101, 101, 503]
-    assert await shake("192.0.2.2") == 101
-    assert server.node.admission.turned_away["hurry"] == 1
