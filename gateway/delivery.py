@@ -46,6 +46,10 @@ class ProbeTransport(asyncio.Transport):
         """Bytes for the peer that is not there."""
         self.written += data
 
+    def can_write_eof(self) -> bool:
+        """Nobody would hear it."""
+        return False
+
     def get_write_buffer_size(self) -> int:
         """Everything has left."""
         return 0

@@ -46,6 +46,7 @@ class SocketProtocol(Outbound):
         "_bucket",
         "_close_code",
         "_connections",
+        "_deaf",
         "_heard_at",
         "_in_flight",
         "_pinged_at",
@@ -74,6 +75,7 @@ class SocketProtocol(Outbound):
         self._heard_at = 0.0
         self._pinged_at = 0.0
         self._in_flight = 0
+        self._deaf = False
         self._refusals: list[float] | None = None
         self._close_code = 0
         self.account = ""
@@ -106,6 +108,8 @@ class SocketProtocol(Outbound):
             if self._state is State.OPENING:
                 self._shake(data)
             return
+        if self._deaf:
+            return
         self._heard_at = self.node.now()
         fault: WsError | None = None
         try:
@@ -121,7 +125,7 @@ class SocketProtocol(Outbound):
             else:
                 self._control(opcode, payload)
         if fault is not None:
-            self.close(fault.code, fault.reason)
+            self._break_off(fault)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, whoever ended it."""
@@ -314,6 +318,14 @@ class SocketProtocol(Outbound):
                 code = error.code
             self.close(1000 if code == 1005 else code)
         self.transport.close()
+
+    def _break_off(self, fault: WsError) -> None:
+        """What comes after a fault means nothing, an answer to our close neither: say why and send no more. Bytes are
+        still taken until the peer hangs up, since otherwise a reset might overtake the reason."""
+        self._deaf = True
+        self.close(fault.code, fault.reason)
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _signal(self, signal: Signal) -> Action:
         self._state, action = step(self._state, signal)

@@ -107,10 +107,13 @@ async def closed_by(socket: ClientConnection, data: bytes) -> int | None:
         for at in range(0, len(data), 1 << 16):
             socket.transport.write(data[at : at + (1 << 16)])
             await asyncio.sleep(0)
+            if socket.close_code is not None:
+                break
         async with asyncio.timeout(30):
             while True:
                 await socket.recv()
-    except (ConnectionClosed, ConnectionError):
+    except (ConnectionClosed, ConnectionError, RuntimeError):
+        # The last is uvloop's word for a line whose writing half this side has closed already.
         return socket.close_code
 
 
