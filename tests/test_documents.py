@@ -36,3 +36,23 @@ def test_the_guarantees_name_many_tests() -> None:
     text = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
     tests = {found for found in NAMED.findall(text) if found[0].startswith("tests/")}
     assert len(tests) >= 40
+
+
+@pytest.mark.parametrize(
+    ("document", "letter", "points"),
+    [
+        ("security.md", "S", range(1, 25)),
+        ("faults.md", "F", [*range(1, 10), 11, 12, 13, *range(15, 29), 30, 31, 33]),
+    ],
+)
+def test_every_point_of_a_list_has_its_test(document: str, letter: str, points: list[int]) -> None:
+    rows = [
+        row for row in (ROOT / "docs" / document).read_text(encoding="utf-8").splitlines() if row[:1] == "|"
+    ]
+    unproved = []
+    for point in points:
+        named = [row for row in rows if re.search(rf"\b{letter}{point}\b", row.split("|")[1])]
+        tests = [name for row in named for name, _ in NAMED.findall(row) if name.startswith("tests/")]
+        if not named or not (tests or "not built" in named[0]):
+            unproved.append(f"{letter}{point}")
+    assert unproved == []
