@@ -53,8 +53,8 @@ class Hub:
         self._on_gap = on_gap
         self._obey = obey
         self._channels: dict[str, Channel] = {}
-        self._heard: dict[Listener, set[str]] = {}
-        self._accounts: dict[str, set[Listener]] = {}
+        self._heard: dict[Listener, dict[str, None]] = {}
+        self._accounts: dict[str, dict[Listener, None]] = {}
         self._dirty: dict[str, Channel] = {}
         self.recent = Recent()
         self.delivered = 0
@@ -64,8 +64,8 @@ class Hub:
 
     def add(self, listener: Listener) -> None:
         """A connection whose account is known; it hears nothing yet."""
-        self._heard[listener] = set()
-        self._accounts.setdefault(listener.account, set()).add(listener)
+        self._heard[listener] = {}
+        self._accounts.setdefault(listener.account, {})[listener] = None
 
     def remove(self, listener: Listener) -> None:
         """A connection that is gone: forget all of it."""
@@ -73,7 +73,7 @@ class Hub:
             self._drop(name, listener)
         same = self._accounts.get(listener.account)
         if same is not None:
-            same.discard(listener)
+            same.pop(listener, None)
             if not same:
                 del self._accounts[listener.account]
 
@@ -114,20 +114,20 @@ class Hub:
         channel = self._channels.get(name)
         if channel is None:
             channel = self._channels[name] = Channel(name, seq)
-            self._heard[listener].add(name)
+            self._heard[listener][name] = None
             self._enter(channel, listener, seq, reading)
             for parcel in self.recent.after(name, seq):
                 self._take(channel, parcel)
             if self.recent.top(name) > channel.last:
                 self._want(channel, self.recent.top(name))
             return True
-        self._heard[listener].add(name)
+        self._heard[listener][name] = None
         if reading:
             channel.reading[listener] = seq
             return True
         if self._enter(channel, listener, seq, reading):
             return True
-        self._heard[listener].discard(name)
+        self._heard[listener].pop(name, None)
         return False
 
     def _enter(self, channel: Channel, listener: Listener, seq: int, reading: bool) -> bool:
@@ -203,7 +203,7 @@ class Hub:
         heard = self._heard.get(listener)
         if heard is None or name not in heard or (seq and self._channels[name].snapshot_of(listener) >= seq):
             return False
-        heard.discard(name)
+        del heard[name]
         self._drop(name, listener)
         return True
 
