@@ -81,7 +81,7 @@ async def follow_accept(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
     def unit(tx: Tx) -> Done:
         me, other = actor.account, request.account
         _lock_both(tx, me, other)
-        if not relations.drop_request(tx, other, me):
+        if not relations.grant_request(tx, other, me):
             raise Refusal("not_found")
         myself = account_by_id(tx, me)
         assert myself is not None
@@ -93,10 +93,10 @@ async def follow_accept(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
 
 
 async def follow_decline(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
-    """Let a request to follow go; nobody is told. Errors: `not_found`."""
+    """Let a request to follow go; nobody is told, and to whoever asked it goes on waiting. Errors: `not_found`."""
 
     def unit(tx: Tx) -> Done:
-        if not relations.drop_request(tx, request.account, actor.account):
+        if not relations.decline_request(tx, request.account, actor.account):
             raise Refusal("not_found")
         return Done()
 

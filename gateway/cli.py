@@ -56,7 +56,8 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @click.option("--worker", type=int, hidden=True, help="Serve as one of several; the pipe to the supervisor.")
-def serve(worker: int | None) -> None:
+@click.option("--ready", type=int, hidden=True, help="Where to say that it answers.")
+def serve(worker: int | None, ready: int | None) -> None:
     """Serve until SIGTERM or SIGINT; applies migrations first."""
     from gateway import server, workers
     from gateway.logs import configure
@@ -73,6 +74,9 @@ def serve(worker: int | None) -> None:
     def told(node: object) -> None:
         if worker is None:
             _say_address(settings, listener)
+        if ready is not None:
+            os.write(ready, b"1")
+            os.close(ready)
 
     guarded(lambda: server.run(settings, listener, server.Owner(told, worker)))
 

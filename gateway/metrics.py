@@ -35,6 +35,12 @@ class Metrics:
         self._gauge(
             "tsudoi_replay_queries_total", "Reads of the log for resumes", lambda: node.replays.queries
         )
+        self._gauge(
+            "tsudoi_handshakes_refused_total", "Handshakes told to come back", lambda: node.admission.refused
+        )
+        self._gauge(
+            "tsudoi_queued_bytes", "Bytes that wait for slow readers", lambda: node.backlog.size_bytes
+        )
         self._gauge("tsudoi_connections", "Connections now", lambda: len(node.sockets))
         self._gauge("tsudoi_channels", "Channels with listeners here", lambda: len(node.hub.names()))
         self._gauge("tsudoi_deliveries_total", "Frames handed to connections", lambda: node.hub.delivered)

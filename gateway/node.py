@@ -19,6 +19,7 @@ import structlog
 
 from channels.desk import Desk
 from channels.replays import Replays
+from gateway.admission import Admission
 from gateway.answers import RequestIds
 from gateway.delivery import DeliveryProbe
 from gateway.fanout import Fanout
@@ -34,6 +35,7 @@ from realtime.closes import Close
 from realtime.events import Hello, Reconnect, control_frame
 from realtime.hub import Hub
 from realtime.requests import NONCE_CHARS_MAX, POSITIONS_MAX
+from realtime.sendqueue import Backlog
 from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
 from storage.courier import Courier
@@ -97,6 +99,8 @@ class Node:
         limits = parts.settings.limits
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
         self.guest_buckets = Buckets(1.0, 60.0)
+        self.admission = Admission(limits, self.now())
+        self.backlog = Backlog()
         self._told_limits = told_limits(limits)
         self.sockets: set[SocketProtocol] = set()
         self.ready = False
@@ -225,6 +229,13 @@ class Node:
         if len(same) >= self.settings.limits.connections_per_account_max:
             oldest = min((s for s in same if isinstance(s, SocketProtocol)), key=lambda s: s.silent_since)
             oldest.close(Close.RETIRED, "a newer connection took this place")
+
+    def bound_backlog(self) -> None:
+        """All queues together have a bound: above it the fullest goes (WIRE §5)."""
+        if self.backlog.size_bytes > self.settings.limits.queues_bytes_max:
+            fullest = max(self.sockets, key=lambda each: each.queued_bytes)
+            log.warning("queues are full", bytes=self.backlog.size_bytes, account=fullest.account)
+            fullest.too_slow()
 
     def forget(self, socket: SocketProtocol, code: int) -> None:
         """A connection ends or has ended; called more than once."""

@@ -66,7 +66,7 @@ class Outbound(asyncio.Protocol):
         self._paused = True
         now = self.node.now()
         if self._slow is None:
-            self._slow = Slow(SendQueue(self.node.settings.limits), now)
+            self._slow = Slow(SendQueue(self.node.settings.limits, self.node.backlog), now)
         elif not self._slow.queue:
             self._slow.moved_at = now
         self.node.wheel.add(self.node.settings.limits.queue_age_s, self, WAKE_AGE)
@@ -157,6 +157,16 @@ class Outbound(asyncio.Protocol):
         now = self.node.now()
         if not slow.queue.push(piece, now) and not self._ending:
             self._shed(slow, now)
+        self.node.bound_backlog()
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for this peer."""
+        return self._slow.queue.size_bytes if self._slow is not None else 0
+
+    def too_slow(self) -> None:
+        """All queues together are too much, and this one is the fullest."""
+        self._too_slow()
 
     def _shed(self, slow: Slow, now: float) -> None:
         cut = slow.queue.shed(now)

@@ -147,6 +147,10 @@ async def _serve(settings: Settings, listener: socket.socket, owner: Owner) -> N
     stopping: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
+        if owner.pipe is not None:
+            # Other workers have the port too: whoever is sent away must not come back to this one.
+            for each in server.servers:
+                each.close()
         if server.started:
             await node.drain()
         server.should_exit = True
@@ -165,6 +169,8 @@ async def _serve(settings: Settings, listener: socket.socket, owner: Owner) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
+    # A terminal that goes away ends a process like any other; of workers, the supervisor makes a roll of it.
+    loop.add_signal_handler(signal.SIGHUP, stop if owner.pipe is None else lambda: None)
     if owner.pipe is not None:
         _watch(owner.pipe, stop)
     # What lives now lives as long as the process: the collector need not look at it again.

@@ -16,6 +16,7 @@ import structlog
 
 from channels.desk import Actor
 from gateway import handshake, hearing, talk
+from gateway.admission import refusal
 from gateway.outbound import WAKE_AGE, Outbound
 from gateway.peers import client_of
 from realtime.bucket import TokenBucket
@@ -125,7 +126,11 @@ class SocketProtocol(Outbound):
         self._connections.discard(self)
         self._signal(Signal.LOST)
         self.transport = None
+        if self._slow is not None:
+            self._slow.queue.clear()
         self._let_go()
+        if self._reader is not None:
+            self.node.admission.leave(self.peer)
 
     def eof_received(self) -> bool:
         """The peer will send no more: let the transport close."""
@@ -245,9 +250,14 @@ class SocketProtocol(Outbound):
         if len(data) > HANDSHAKE_BYTES_MAX:
             transport.abort()
             return
+        if not settings.trusted_proxies and not self._admitted(transport):
+            return
         result = handshake.answer(data, settings)
-        transport.write(result.answer)
         self.peer = client_of(self.peer, result.forwarded, settings.trusted_proxies)
+        # Behind a proxy only the request tells whose turn it is.
+        if settings.trusted_proxies and not self._admitted(transport):
+            return
+        transport.write(result.answer)
         if not result.accepted:
             log.info("handshake refused", status=result.status, peer=self.peer, origin=result.origin)
             transport.close()
@@ -259,6 +269,15 @@ class SocketProtocol(Outbound):
         self._heard_at = now
         self._signal(Signal.ACCEPTED)
         self.node.greet(self)
+        if not self.node.admission.enter(self.peer):
+            self.close(Close.ADDRESS_FULL, "this address has too many connections")
+
+    def _admitted(self, transport: asyncio.Transport) -> bool:
+        wait_ms = self.node.admission.wait_ms(self.peer, self.node.now())
+        if wait_ms:
+            transport.write(refusal(wait_ms))
+            transport.close()
+        return not wait_ms
 
     def greet(self, hello: Hello, first_ping_s: float) -> None:
         """The first frame, and the deadlines that start with it."""

@@ -34,13 +34,23 @@ class Waiting(NamedTuple):
     size: int
 
 
+class Backlog:
+    """What waits in all queues of a process, in bytes."""
+
+    __slots__ = ("size_bytes",)
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+
+
 class SendQueue:
-    """Pieces in the order they must leave."""
+    """Pieces in the order they must leave; their bytes count in `backlog` too."""
 
-    __slots__ = ("_limits", "_pieces", "dropped", "frames", "size_bytes")
+    __slots__ = ("_backlog", "_limits", "_pieces", "dropped", "frames", "size_bytes")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, backlog: Backlog) -> None:
         self._limits = limits
+        self._backlog = backlog
         self._pieces: deque[Waiting] = deque()
         self.size_bytes = 0
         self.frames = 0
@@ -54,7 +64,7 @@ class SendQueue:
         if piece.key:
             self._remove(lambda other: other.key == piece.key and other.channel == piece.channel)
         self._pieces.append(Waiting(piece, now, len(piece.data)))
-        self.size_bytes += len(piece.data)
+        self._resize(len(piece.data))
         self.frames += piece.frames
         return not self.over(now)
 
@@ -112,21 +122,25 @@ class SendQueue:
     def pop(self) -> bytes:
         """The oldest piece. Raises `IndexError` when empty."""
         piece, _, size = self._pieces.popleft()
-        self.size_bytes -= size
+        self._resize(-size)
         self.frames -= piece.frames
         return piece.data
 
     def clear(self) -> None:
         """Forget everything: the connection is lost."""
         self._pieces.clear()
-        self.size_bytes = 0
+        self._resize(-self.size_bytes)
         self.frames = 0
+
+    def _resize(self, change: int) -> None:
+        self.size_bytes += change
+        self._backlog.size_bytes += change
 
     def _remove(self, which: Callable[[Piece], bool]) -> None:
         kept = deque(waiting for waiting in self._pieces if not which(waiting.piece))
         if len(kept) != len(self._pieces):
             self._pieces = kept
-            self.size_bytes = sum(waiting.size for waiting in kept)
+            self._resize(sum(waiting.size for waiting in kept) - self.size_bytes)
             self.frames = sum(waiting.piece.frames for waiting in kept)
 
 

@@ -53,6 +53,11 @@ class Limits:
     handle_change_days: int = 365
     nonce_keep_s: int = 86_400
     connections_per_account_max: int = 5
+    connections_per_address_max: int = 1_000
+    handshakes_per_s: float = 1_000.0
+    handshakes_burst: float = 2_000.0
+    handshakes_per_address_per_s: float = 20.0
+    handshakes_per_address_burst: float = 200.0
     operations_per_s: float = 20.0
     operations_burst: float = 60.0
     refusals_per_10s_max: int = 20
@@ -60,6 +65,7 @@ class Limits:
     queue_bytes_max: int = 1024 * 1024
     queue_frames_max: int = 1_000
     queue_age_s: float = 15.0
+    queues_bytes_max: int = 256 * 1024 * 1024
     socket_send_buffer_bytes: int = 128 * 1024
     handshake_s: float = 10.0
     connect_s: float = 10.0

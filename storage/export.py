@@ -20,7 +20,7 @@ _QUERIES = {
     "following": "select followee as account from follow where follower = :me order by followee",
     "followers": "select follower as account from follow where followee = :me order by follower",
     "follow_requests_sent": "select followee as account from follow_request where follower = :me order by followee",
-    "follow_requests": "select follower as account from follow_request where followee = :me order by follower",
+    "follow_requests": "select follower as account from follow_request where followee = :me and declined = 0 order by follower",
     "blocks": "select blocked as account, at from block where blocker = :me order by at",
     "mutes": "select muted as account, at from mute where muter = :me order by at",
     "invites": (

@@ -105,10 +105,26 @@ def ask_follow(tx: Tx, follower: str, followee: str) -> bool:
     return bool(rows)
 
 
-def drop_request(tx: Tx, follower: str, followee: str) -> bool:
-    """End a request to follow. False if there was none."""
+def drop_request(tx: Tx, follower: str, followee: str) -> None:
+    """A request to follow is over, whatever became of it."""
+    tx.rows("delete from follow_request where follower = :a and followee = :b", a=follower, b=followee)
+
+
+def grant_request(tx: Tx, follower: str, followee: str) -> bool:
+    """End a request that waits. False if none does."""
     rows = tx.rows(
-        "delete from follow_request where follower = :a and followee = :b returning follower",
+        "delete from follow_request where follower = :a and followee = :b and declined = 0 returning follower",
+        a=follower,
+        b=followee,
+    )
+    return bool(rows)
+
+
+def decline_request(tx: Tx, follower: str, followee: str) -> bool:
+    """Let a request that waits go; to whoever asked it goes on waiting. False if none waits."""
+    rows = tx.rows(
+        "update follow_request set declined = 1 where follower = :a and followee = :b and declined = 0"
+        " returning follower",
         a=follower,
         b=followee,
     )
@@ -116,7 +132,7 @@ def drop_request(tx: Tx, follower: str, followee: str) -> bool:
 
 
 def asked_follow(tx: Tx, follower: str, followee: str) -> bool:
-    """True while a request to follow waits."""
+    """True while a request to follow waits, as far as whoever asked can tell."""
     rows = tx.rows(
         "select 1 from follow_request where follower = :a and followee = :b", a=follower, b=followee
     )
@@ -133,9 +149,10 @@ _SIDES = {
 def people_of(tx: Tx, which: str, owner: str, viewer: str) -> list[str]:
     """All people of a follow list whom the viewer may find: living, and no block between them and the viewer."""
     source, shown, held = _SIDES[which]
+    waiting = " and f.declined = 0" if source == "follow_request" else ""
     rows = tx.rows(
         f"select f.{shown} from {source} f join account a on a.id = f.{shown} and a.state in ('active', 'restricted')"
-        f" where f.{held} = :owner"
+        f" where f.{held} = :owner{waiting}"
         f" and not exists (select 1 from block b where b.blocker = :viewer and b.blocked = f.{shown})"
         f" and not exists (select 1 from block b where b.blocked = :viewer and b.blocker = f.{shown})",
         owner=owner,

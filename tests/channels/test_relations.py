@@ -49,8 +49,25 @@ async def test_a_private_account_is_asked(world: World, accepts: bool) -> None:
     await answer(world.desk, ken, n.AccountRef(account=aki.account))
     assert await code(answer(world.desk, ken, n.AccountRef(account=aki.account))) == "not_found"
     relation = (await profile(world, aki, ken)).relation
-    assert (relation.following, relation.requested) == (accepts, False)
+    assert relation.following is accepts
     assert inbox(world, aki) == (["follow.accepted"] if accepts else [])
+
+
+async def test_a_declined_request_to_follow_looks_like_one_that_waits(world: World) -> None:
+    aki, mio, ken = await world.people("aki", "mio", "ken", mutual=False)
+    await profiles.update(world.desk, ken, n.AccountUpdate(private=True))
+    for one in (aki, mio):
+        await asks(world, one, ken)
+    await relations.follow_decline(world.desk, ken, n.AccountRef(account=mio.account))
+    for one in (aki, mio):
+        assert (await profile(world, one, ken)).relation == n.Relation(requested=True)
+        assert await asks(world, one, ken) is FollowState.REQUESTED
+        assert inbox(world, one) == []
+    # Whoever declined is not asked again by asking again.
+    assert inbox(world, ken) == ["follow.requested"] * 2
+    assert await people(world, ken, FollowLists.REQUESTS) == {"aki"}
+    accepted = relations.follow_accept(world.desk, ken, n.AccountRef(account=mio.account))
+    assert await code(accepted) == "not_found"
 
 
 async def test_lists_are_for_mutuals_in_an_order_that_tells_nothing(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 
-from loadtest.client import Client
+from loadtest.client import Client, Options
 from realtime.closes import Close
 from tests.gateway.processes import (
     ServerProcess,
@@ -280,6 +281,64 @@ async def test_two_workers_share_a_port_and_one_that_dies_is_replaced(
     assert time.monotonic() - begun < STOPS_WITHIN_S
     assert [pid for pid in pids if alive(pid)] == []
     assert [line["code"] for line in lines(server) if line["event"] == "worker ended"] == [-9]
+
+
+async def test_workers_are_rolled_under_load_without_a_hole(
+    start_process: StartProcess, postgres_url: str, valkey: Shared
+) -> None:
+    env = clustered(postgres_url, valkey)
+    server = start_process(env).ready()
+    before = await nodes_of(server.url, 2)
+    people = [account(env, handle) for handle in ("aki", "haru", "ken")]
+    for one in people[1:]:
+        assert run(env, "account", "follow", "aki", one["handle"], "--mutual").returncode == 0
+    old = await asyncio.to_thread(workers_of, server)
+    async with contextlib.AsyncExitStack() as stack:
+        options = Options(stay=True, strict=True, remember=True)
+        clients = [
+            await stack.enter_async_context(Client(server.ws_url, one["token"], options=options))
+            for one in people
+        ]
+        others = [one["account"] for one in people[1:]]
+        room = (await clients[0].call("room.create", title="集い", accounts=others, nonce="1"))["id"]
+        for client in clients:
+            await client.until(lambda c=client: f"room:{room}" in c.ear.positions)
+        server.signal(signal.SIGHUP)
+        said = 0
+
+        def rolled() -> bool:
+            return any(line["event"] == "rolled" for line in lines(server))
+
+        while not rolled():
+            await clients[said % 3].say(room, str(said))
+            said += 1
+            assert said < 5_000, server.log_text()
+        for client in clients:
+            await client.until(lambda c=client: len(c.texts(room)) == said, 20)
+            assert client.texts(room) == [str(n) for n in range(said)]
+    assert said > 10
+    now = await asyncio.to_thread(workers_of, server)
+    assert len(now) == 2
+    assert not set(now) & set(old)
+    assert len(await nodes_of(server.url, 2) | before) == 4
+    assert [line["code"] for line in lines(server) if line["event"] == "worker left"] == [0, 0]
+
+
+async def test_a_roll_ends_where_a_new_worker_does_not_come_up(
+    start_process: StartProcess, postgres_url: str, valkey: Shared, tmp_path: Path
+) -> None:
+    env = {**clustered(postgres_url, valkey), "TSUDOI_DATA": str(tmp_path)}
+    server = start_process(env).ready()
+    await nodes_of(server.url, 2)
+    old = set(await asyncio.to_thread(workers_of, server))
+    # What is not set in the environment is read anew by every process that starts.
+    (tmp_path / "tsudoi.env").write_text("TSUDOI_SWEEP_S=never\n")
+    server.signal(signal.SIGHUP)
+    await asyncio.to_thread(
+        wait_for, lambda: "rolled no further" in server.log_text(), "the roll gives up", STOPS_WITHIN_S
+    )
+    assert set(await asyncio.to_thread(workers_of, server)) == old
+    assert len(await nodes_of(server.url, 2)) == 2
 
 
 async def test_workers_end_by_themselves_when_the_supervisor_is_killed(
