@@ -115,32 +115,45 @@ class Hub:
         if channel is None:
             channel = self._channels[name] = Channel(name, seq)
             self._heard[listener][name] = None
-            self._enter(channel, listener, seq, reading)
+            if reading:
+                channel.reading[listener] = seq
+            else:
+                self._enter(channel, listener, seq)
             for parcel in self.recent.after(name, seq):
                 self._take(channel, parcel)
             if self.recent.top(name) > channel.last:
                 self._want(channel, self.recent.top(name))
             return True
         self._heard[listener][name] = None
-        if reading:
-            channel.reading[listener] = seq
-            return True
-        if self._enter(channel, listener, seq, reading):
+        if self._read(channel, listener, seq) if reading else self._enter(channel, listener, seq):
             return True
         self._heard[listener].pop(name, None)
         return False
 
-    def _enter(self, channel: Channel, listener: Listener, seq: int, reading: bool) -> bool:
-        """Among the listeners from `seq` on. False if what came since is not at hand."""
-        if reading:
-            channel.reading[listener] = seq
-        elif channel.last > seq:
+    def _read(self, channel: Channel, listener: Listener, seq: int) -> bool:
+        """Among those who have yet to read. What has happened here since the snapshot is obeyed for it now and told in
+        its place; False if it is not at hand."""
+        missed = self.recent.between(channel.name, seq, channel.last) if channel.last > seq else []
+        if missed is None:
+            return False
+        channel.reading[listener] = seq
+        for parcel in missed:
+            if parcel.target and listener in channel.reading:
+                self._obey(parcel, listener)
+        if listener in channel.reading:
+            channel.reading[listener] = max(seq, channel.last)
+        return True
+
+    def _enter(self, channel: Channel, listener: Listener, seq: int, *, obeyed: bool = False) -> bool:
+        """Among the listeners from `seq` on. False if what came since is not at hand. `obeyed`: it was a reader, for
+        whom what came since was obeyed when it came."""
+        if channel.last > seq:
             missed = self.recent.between(channel.name, seq, channel.last)
             if missed is None:
                 return False
             self.flush_channel(channel)
             channel.listeners[listener] = None
-            self._play(channel, listener, missed)
+            self._play(channel, listener, missed, obeyed=obeyed)
         elif channel.last == seq:
             self.flush_channel(channel)
             channel.listeners[listener] = None
@@ -150,14 +163,16 @@ class Hub:
             self._want(channel, seq)
         return True
 
-    def _play(self, channel: Channel, listener: Listener, parcels: Sequence[Parcel]) -> None:
+    def _play(
+        self, channel: Channel, listener: Listener, parcels: Sequence[Parcel], *, obeyed: bool
+    ) -> None:
         """Entries between a listener's snapshot and now: told to it, and obeyed for it."""
         heard = self._heard[listener]
         for parcel in parcels:
             if channel.name not in heard:
                 return
             listener.write_recovered(frame(seen_by(parcel, listener.account)))
-            if parcel.target:
+            if parcel.target and not obeyed:
                 self._obey(parcel, listener)
 
     def replay(self, listener: Listener, name: str, after: int, least: int) -> int:
@@ -182,7 +197,7 @@ class Hub:
         if channel is None or listener not in channel.reading:
             return True
         snapshot = channel.reading.pop(listener)
-        if self._enter(channel, listener, seq, reading=False):
+        if self._enter(channel, listener, seq, obeyed=True):
             return True
         channel.reading[listener] = snapshot
         return False
