@@ -163,9 +163,7 @@ class Hub:
             self._want(channel, seq)
         return True
 
-    def _play(
-        self, channel: Channel, listener: Listener, parcels: Sequence[Parcel], *, obeyed: bool
-    ) -> None:
+    def _play(self, channel: Channel, listener: Listener, parcels: Sequence[Parcel], *, obeyed: bool) -> None:
         """Entries between a listener's snapshot and now: told to it, and obeyed for it."""
         heard = self._heard[listener]
         for parcel in parcels:
