@@ -141,3 +141,4 @@ class Streams:
     def _leave(self, name: str) -> None:
         self.positions.pop(name, None)
         self.paused.discard(name)
+        self._stale.pop(name, None)

@@ -133,5 +133,6 @@ export class Streams {
   #leave(name) {
     this.positions.delete(name);
     this.paused.delete(name);
+    this.#stale.delete(name);
   }
 }
