@@ -28,9 +28,9 @@ from tests.simulation.world import Process, World
 LIMITS = Limits(
     queue_bytes_max=6_000,
     queue_frames_max=24,
-    queue_age_s=4.0,
-    ping_interval_s=8.0,
-    pong_wait_s=3.0,
+    queue_age_s=9.0,
+    ping_interval_s=12.0,
+    pong_wait_s=10.0,
     close_wait_s=2.0,
     operations_per_s=200.0,
     operations_burst=500.0,

@@ -47,9 +47,11 @@ class Bus:
     def set(self, state: str) -> None:
         """It breaks, or works again."""
         self.state = state
-        if state == "ok":
-            for node in list(self.nodes):
+        for node in list(self.nodes):
+            if state == "ok":
                 node.back()
+            elif state == "dead":
+                node.refused()
 
     def empty(self) -> None:
         """It comes back with nothing."""
@@ -90,9 +92,13 @@ class SimCourier:
         if self._deliver is None or not self._process.alive:
             return
         if self._bus.state != "ok":
-            self._noticed = True
-            self._outbox = deque(parcel for parcel in self._outbox if parcel.durable)
+            self.refused()
         asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+
+    def refused(self) -> None:
+        """The node notices that the courier is away; what is fleeting is old news by then."""
+        self._noticed = True
+        self._outbox = deque(parcel for parcel in self._outbox if parcel.durable)
 
     def publish(self, parcel: Parcel) -> None:
         """As `Courier.publish`."""
@@ -117,10 +123,14 @@ class SimCourier:
         except Crash:
             self._process.die()
             return
-        if self._bus.state != "ok":
+        if self._bus.state == "dead" or self._noticed:
             return
         parcels = list(self._outbox)
         self._outbox.clear()
+        if self._bus.state == "hung":
+            # Taken, and never answered: nobody knows what became of them.
+            self.counters.dropped += len(parcels)
+            return
         self.counters.published += len(parcels)
         self._bus.carry(parcels)
 

@@ -61,11 +61,13 @@ class Connection:
         self._buffer = b""
         self._upgraded = False
         self.check = check
+        self.left = 0.0
         self.link: Link
 
-    def arrived(self, data: bytes) -> None:
-        """Bytes of the server."""
+    def arrived(self, data: bytes, left: float) -> None:
+        """Bytes of the server, which left it then."""
         self._buffer += data
+        self.left = left
         if not self._upgraded:
             head, found, rest = self._buffer.partition(b"\r\n\r\n")
             if not found:
@@ -201,6 +203,7 @@ class Device:
             case ("event", frame):
                 self._show(frame)
             case ("live", told):
+                self.views = {n: view for n, view in self.views.items() if n in self.core.streams.positions}
                 self._reload([*told["stale"], *(name for name, view in self.views.items() if view.stale)])
             case ("reload", channel, _):
                 self._reload([channel])
@@ -276,7 +279,9 @@ class Device:
         if "seq" in frame:
             check = connection.check
             asked = check.requested_at(frame["ch"])
-            self.history.told.append(Told(self.account, self.session, frame, self.world.now(), asked))
+            self.history.told.append(Told(self.account, self.session, frame, connection.left, asked))
+        elif frame.get("ch", "").startswith("user:") and frame["ch"] != f"user:{self.account}":
+            self.world.violated("I7", f"{self.name} was told of {frame['ch']}")
         elif "ok" in frame and frame["ok"].get("session"):
             self.history.connected(self.session, connection.check.started_at)
         self.core.frame(frame, self.now_ms)

@@ -159,6 +159,11 @@ def cut_without_telling(stack: ExitStack) -> None:
     _patch(stack, Outbound, "_fall_behind", silently)
 
 
+def unsent_frames_kept(stack: ExitStack) -> None:
+    """What waits for a slow reader still leaves after the room was taken from it."""
+    _patch(stack, Outbound, "lost", lambda self, channel: None)
+
+
 def skip_with_its_words(stack: ExitStack) -> None:
     """Who may not see an entry is told its body instead of `skip`."""
     append = Channel.append
@@ -205,6 +210,7 @@ MUTANTS: tuple[Mutant, ...] = (
     revocation_not_obeyed,
     deletions_not_folded,
     cut_without_telling,
+    unsent_frames_kept,
     skip_with_its_words,
     block_not_kept,
     resync_not_told,

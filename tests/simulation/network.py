@@ -26,8 +26,8 @@ STEP_S = 1e-6
 class End(Protocol):
     """The client's side of a link."""
 
-    def arrived(self, data: bytes) -> None:
-        """Bytes from the server."""
+    def arrived(self, data: bytes, left: float) -> None:
+        """Bytes from the server, which they left at that time."""
 
     def gone(self) -> None:
         """The link is no more."""
@@ -45,8 +45,8 @@ class Link:
         self.silent = False
         self.stalled = False
         self._loop = asyncio.get_running_loop()
-        self._down: deque[bytes] = deque()
-        self._unread: deque[bytes] = deque()
+        self._down: deque[tuple[bytes, float]] = deque()
+        self._unread: deque[tuple[bytes, float]] = deque()
         self._held = 0
         self._down_at = self._up_at = 0.0
         self._told = False
@@ -65,7 +65,7 @@ class Link:
     def down(self, data: bytes) -> None:
         """Bytes that have left the server."""
         self._held += len(data)
-        self._down.append(data)
+        self._down.append((data, self._loop.time()))
         self._down_at = self._arrival(self._down_at)
         self._loop.call_at(self._down_at, self._arrive)
 
@@ -77,9 +77,9 @@ class Link:
 
     def _read(self) -> None:
         while self._unread and not self.stalled and self.open:
-            data = self._unread.popleft()
+            data, left = self._unread.popleft()
             self._held -= len(data)
-            self.client.arrived(data)
+            self.client.arrived(data, left)
         if self.open:
             self._loop.call_soon(self.transport.pump)
 

@@ -16,6 +16,7 @@ from tests.simulation.world import CRASHES, EVENTS, MISHAPS, World
 ACTS_S = (6.0, 14.0)
 PAUSE_S = (0.005, 0.15)
 SLIP_S = (0.005, 0.12)
+FADE_S = (4.0, 8.0)
 BURST = 40
 CHANCES = {
     "database busy": 0.02,
@@ -59,12 +60,15 @@ class People:
             (self.twice, 3),
             (self.burst, 2),
             (self.leave, 4),
+            (self.read, 6),
+            (self.open, 3),
             (self.add, 8),
             (self.block, 3),
             (self.unblock, 3),
             (self.revoke, 1),
             (self.go, 5),
             (self.slip, 4),
+            (self.fade, 2),
             (self.suspect_hole, 3),
         )
         work = chance.choices([act for act, _ in acts], [weight for _, weight in acts])[0]
@@ -107,6 +111,24 @@ class People:
         for _ in range(BURST):
             d = self._words(device, room, 80)
             device.call("room.send", d, self._told(device, d))
+
+    def read(self, device: Device) -> None:
+        """Up to where the device stands: told to one's own devices only, and kept nowhere."""
+        room = self.world.random.choice(self.groups)
+        seq = device.core.streams.positions.get(f"room:{room}")
+        if seq is not None:
+            device.call("room.read", {"room": room, "seq": seq})
+
+    def open(self, device: Device) -> None:
+        """The DM with anybody; where follows have ended since, the first word is a request."""
+        account = device.account
+        other = self.world.random.choice([a for a in self.accounts if a != account])
+
+        def told(room: Any) -> None:
+            if room is not None:
+                self.pairs[account, other] = self.pairs[other, account] = room["id"]
+
+        device.call("room.open", {"account": other}, told)
 
     def delete(self, device: Device) -> None:
         """One of one's own lines."""
@@ -194,6 +216,20 @@ class People:
             device.stop()
             device.start()
             self.world._loop.call_later(self.world.between(SLIP_S), self.leave, others[0])
+
+    def fade(self, device: Device) -> None:
+        """Stop reading, while somebody says much and one's other device leaves."""
+        others = [d for d in self.devices if d.account == device.account and d is not device]
+        if others and device.live and device.connection is not None:
+            link, call_later = device.connection.link, self.world._loop.call_later
+            link.stall(True)
+            self.world.count("reader stalled")
+            call_later(self.world.between(FADE_S), link.stall, False)
+            for room in self.groups:
+                for _ in range(12):
+                    d = self._words(device, room, 60)
+                    others[0].call("room.send", d, self._told(device, d))
+                call_later(self.world.between(SLIP_S), self.leave, others[0])
 
     def suspect_hole(self, device: Device) -> None:
         """Ask for the rest of a channel."""

@@ -37,9 +37,9 @@ NAMES = ("aoi", "ren", "yui", "sora", "mio", "haru")
 
 # Constants that no run of a few hundred entries would reach. Odd seeds run with these.
 SMALL = (
-    (recovery, "CHANNEL_ENTRIES_MAX", 40),
-    (recovery, "CONNECTION_ENTRIES_MAX", 120),
-    (hearing, "CHANNEL_ENTRIES_MAX", 40),
+    (recovery, "CHANNEL_ENTRIES_MAX", 25),
+    (recovery, "CONNECTION_ENTRIES_MAX", 60),
+    (hearing, "CHANNEL_ENTRIES_MAX", 25),
     (hearing, "PORTION_ENTRIES", 7),
     (replays, "QUERY_ENTRIES_MAX", 30),
     (recent, "ENTRIES_MAX", 64),
