@@ -70,6 +70,7 @@ class DoorProtocol(HttpToolsProtocol):
         """Gone, whoever ended it."""
         self._due = 0.0
         super().connection_lost(exc)
+        self._let_go()
 
     # Callbacks of the parser
 
@@ -105,6 +106,14 @@ class DoorProtocol(HttpToolsProtocol):
         self._due = 0.0
         if not self.transport.is_closing():
             super().handle_websocket_upgrade()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # The parser and this object hold each other. Full collections are rare here, so kilobytes would stay behind
+        # for every handshake; nothing is parsed any more.
+        self.parser = None  # type: ignore[assignment]  # not used again
+        self.scope = None  # type: ignore[assignment]  # not read again
+        self.headers = None  # type: ignore[assignment]  # not read again
 
     # Timed
 

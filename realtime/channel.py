@@ -7,7 +7,8 @@ to `last`, `special` the same entries as seen by those few accounts that see one
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from realtime.events import skip_frame
 from realtime.parcels import Audience, Parcel
@@ -38,6 +39,11 @@ class Replay:
         return self._join(account) if self._joined is None else self._joined
 
 
+# What most channels hold at most moments: nothing. A channel gets something of its own when there is something.
+_NO_ENTRIES: Any = MappingProxyType({})
+_NO_ITEMS: Any = ()
+
+
 class Channel:
     """See the module. `last` is the newest seq delivered."""
 
@@ -59,14 +65,14 @@ class Channel:
         self.name = name
         self.last = last
         self.listeners: dict[Listener, None] = {}
-        self.reading: dict[Listener, int] = {}
-        self.waiting: list[tuple[int, Listener]] = []
-        self.held: dict[int, Parcel] = {}
+        self.reading: dict[Listener, int] = _NO_ENTRIES
+        self.waiting: list[tuple[int, Listener]] = _NO_ITEMS
+        self.held: dict[int, Parcel] = _NO_ENTRIES
         self.wanted = 0
-        self.default: list[bytes] = []
-        self.special: dict[str, list[bytes]] = {}
-        self.fleeting: list[Piece] = []
-        self.replays: dict[int, Replay] = {}
+        self.default: list[bytes] = _NO_ITEMS
+        self.special: dict[str, list[bytes]] = _NO_ENTRIES
+        self.fleeting: list[Piece] = _NO_ITEMS
+        self.replays: dict[int, Replay] = _NO_ENTRIES
 
     @property
     def gap(self) -> bool:
@@ -83,6 +89,36 @@ class Channel:
         """True when nobody is left."""
         return not (self.listeners or self.reading or self.waiting)
 
+    def has(self, listener: Listener) -> bool:
+        """True if somebody hears it, or is about to."""
+        return (
+            listener in self.listeners
+            or listener in self.reading
+            or any(other is listener for _, other in self.waiting)
+        )
+
+    def read(self, listener: Listener, seq: int) -> None:
+        """Somebody is to read what came before `seq` first."""
+        self.reading = {**self.reading, listener: seq}
+
+    def wait(self, listener: Listener, seq: int) -> None:
+        """Somebody hears it as soon as it has come to `seq`."""
+        self.waiting = [*self.waiting, (seq, listener)]
+
+    def hold(self, parcel: Parcel) -> None:
+        """An entry that others must come before."""
+        if self.held:
+            self.held[parcel.seq] = parcel
+        else:
+            self.held = {parcel.seq: parcel}
+
+    def add_fleeting(self, piece: Piece) -> None:
+        """An ephemeral event of this tick."""
+        if self.fleeting:
+            self.fleeting.append(piece)
+        else:
+            self.fleeting = [piece]
+
     def snapshot_of(self, listener: Listener) -> int:
         """The seq of the snapshot by which somebody who is not let in yet came here; 0 for who hears already."""
         if listener in self.reading:
@@ -92,7 +128,8 @@ class Channel:
     def forget(self, listener: Listener) -> None:
         """Somebody does not hear it any more."""
         self.listeners.pop(listener, None)
-        self.reading.pop(listener, None)
+        if listener in self.reading:
+            del self.reading[listener]
         if self.waiting:
             self.waiting = [entry for entry in self.waiting if entry[1] is not listener]
 
@@ -101,8 +138,10 @@ class Channel:
         self.last = parcel.seq
         if self.held:
             self.held.pop(parcel.seq, None)
+            if not self.held:
+                self.held = _NO_ENTRIES
         if self.replays:
-            self.replays.clear()
+            self.replays = _NO_ENTRIES
         if parcel.audience is Audience.ALL:
             data = frame(parcel.frame)
             for chunks in self.special.values():
@@ -110,17 +149,22 @@ class Channel:
         else:
             data = frame(skip_frame(self.name, parcel.seq, parcel.seq))
             if parcel.audience is Audience.ONLY and parcel.target not in self.special:
-                self.special[parcel.target] = list(self.default)
+                self.special = {**self.special, parcel.target: list(self.default)}
             for account, chunks in self.special.items():
                 seen = parcel.audience is Audience.ONLY and account == parcel.target
                 chunks.append(frame(parcel.frame) if seen else data)
-        self.default.append(data)
+        if self.default:
+            self.default.append(data)
+        else:
+            self.default = [data]
 
     def keep_replay(self, after: int, parcels: list[Parcel]) -> Replay:
         """The stretch after + 1 … last for everyone who asks before the next entry comes."""
-        if len(self.replays) >= REPLAYS_MAX:
-            self.replays.clear()
-        replay = self.replays[after] = Replay(parcels)
+        replay = Replay(parcels)
+        if self.replays and len(self.replays) < REPLAYS_MAX:
+            self.replays[after] = replay
+        else:
+            self.replays = {after: replay}
         return replay
 
     def due(self) -> Iterator[tuple[Piece, dict[str, Piece]]]:
@@ -133,10 +177,10 @@ class Channel:
                 account: Piece(b"".join(chunks), count, self.name, first)
                 for account, chunks in self.special.items()
             }
-            self.default, self.special = [], {}
+            self.default, self.special = _NO_ITEMS, _NO_ENTRIES
             yield piece, special
         if self.fleeting:
-            fleeting, self.fleeting = self.fleeting, []
+            fleeting, self.fleeting = self.fleeting, _NO_ITEMS
             for piece in fleeting:
                 yield piece, {}
 

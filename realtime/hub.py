@@ -53,8 +53,8 @@ class Hub:
         self._on_gap = on_gap
         self._obey = obey
         self._channels: dict[str, Channel] = {}
-        self._heard: dict[Listener, dict[str, None]] = {}
-        self._accounts: dict[str, dict[Listener, None]] = {}
+        self._heard: dict[Listener, list[Channel]] = {}
+        self._accounts: dict[str, list[Listener]] = {}
         self._dirty: dict[str, Channel] = {}
         self.recent = Recent()
         self.delivered = 0
@@ -64,16 +64,16 @@ class Hub:
 
     def add(self, listener: Listener) -> None:
         """A connection whose account is known; it hears nothing yet."""
-        self._heard[listener] = {}
-        self._accounts.setdefault(listener.account, {})[listener] = None
+        self._heard[listener] = []
+        self._accounts.setdefault(listener.account, []).append(listener)
 
     def remove(self, listener: Listener) -> None:
         """A connection that is gone: forget all of it."""
-        for name in self._heard.pop(listener, ()):
-            self._drop(name, listener)
+        for channel in self._heard.pop(listener, ()):
+            self._drop(channel, listener)
         same = self._accounts.get(listener.account)
-        if same is not None:
-            same.pop(listener, None)
+        if same is not None and listener in same:
+            same.remove(listener)
             if not same:
                 del self._accounts[listener.account]
 
@@ -87,7 +87,8 @@ class Hub:
 
     def hears(self, listener: Listener, name: str) -> bool:
         """True if the listener hears (or is about to hear) the channel."""
-        return name in self._heard.get(listener, ())
+        channel = self._channels.get(name)
+        return channel is not None and channel.has(listener)
 
     def mark(self) -> int:
         """A point in what was offered; taken before a snapshot is read, given to `join` afterwards."""
@@ -99,14 +100,15 @@ class Hub:
         """Let `listener` hear channels from (name, seq), both read from the database after `mark`; with `reading`, it
         has yet to read what came before seq. Returns the names it could not join without a hole (too much happened
         meanwhile): read them again and call again."""
-        heard = self._heard.get(listener)
-        if heard is None:
+        if listener not in self._heard:
             return []
         whole = self.recent.whole_since(mark)
         refused = []
         for name, seq in positions:
             # An entry obeyed for one channel may have brought or taken another.
-            if name not in heard and not (whole and self._join_one(listener, name, seq, reading)):
+            if not self.hears(listener, name) and not (
+                whole and self._join_one(listener, name, seq, reading)
+            ):
                 refused.append(name)
         return refused
 
@@ -114,9 +116,9 @@ class Hub:
         channel = self._channels.get(name)
         if channel is None:
             channel = self._channels[name] = Channel(name, seq)
-            self._heard[listener][name] = None
+            self._heard[listener].append(channel)
             if reading:
-                channel.reading[listener] = seq
+                channel.read(listener, seq)
             else:
                 self._enter(channel, listener, seq)
             for parcel in self.recent.after(name, seq):
@@ -124,10 +126,10 @@ class Hub:
             if self.recent.top(name) > channel.last:
                 self._want(channel, self.recent.top(name))
             return True
-        self._heard[listener][name] = None
+        self._heard[listener].append(channel)
         if self._read(channel, listener, seq) if reading else self._enter(channel, listener, seq):
             return True
-        self._heard[listener].pop(name, None)
+        self._heard[listener].remove(channel)
         return False
 
     def _read(self, channel: Channel, listener: Listener, seq: int) -> bool:
@@ -136,12 +138,12 @@ class Hub:
         missed = self.recent.between(channel.name, seq, channel.last) if channel.last > seq else []
         if missed is None:
             return False
-        channel.reading[listener] = seq
+        channel.read(listener, seq)
         for parcel in missed:
             if parcel.target and listener in channel.reading:
                 self._obey(parcel, listener)
         if listener in channel.reading:
-            channel.reading[listener] = max(seq, channel.last)
+            channel.read(listener, max(seq, channel.last))
         return True
 
     def _enter(self, channel: Channel, listener: Listener, seq: int, *, obeyed: bool = False) -> bool:
@@ -159,15 +161,14 @@ class Hub:
             channel.listeners[listener] = None
         else:
             # This node's courier is behind the database: hear from `seq` on, not what comes before it again.
-            channel.waiting.append((seq, listener))
+            channel.wait(listener, seq)
             self._want(channel, seq)
         return True
 
     def _play(self, channel: Channel, listener: Listener, parcels: Sequence[Parcel], *, obeyed: bool) -> None:
         """Entries between a listener's snapshot and now: told to it, and obeyed for it."""
-        heard = self._heard[listener]
         for parcel in parcels:
-            if channel.name not in heard:
+            if not channel.has(listener):
                 return
             listener.write_recovered(frame(seen_by(parcel, listener.account)))
             if parcel.target and not obeyed:
@@ -197,7 +198,7 @@ class Hub:
         snapshot = channel.reading.pop(listener)
         if self._enter(channel, listener, seq, obeyed=True):
             return True
-        channel.reading[listener] = snapshot
+        channel.read(listener, snapshot)
         return False
 
     def reads(self, listener: Listener, name: str) -> bool:
@@ -213,21 +214,18 @@ class Hub:
     def leave(self, listener: Listener, name: str, seq: int = 0) -> bool:
         """Stop hearing a channel, after what is due this tick has been handed over. True if it was heard. An entry
         with `seq` is the reason: it does not concern a listener whose snapshot is as new as it."""
-        heard = self._heard.get(listener)
-        if heard is None or name not in heard or (seq and self._channels[name].snapshot_of(listener) >= seq):
+        channel = self._channels.get(name)
+        if channel is None or not channel.has(listener) or (seq and channel.snapshot_of(listener) >= seq):
             return False
-        del heard[name]
-        self._drop(name, listener)
+        self._heard[listener].remove(channel)
+        self._drop(channel, listener)
         return True
 
-    def _drop(self, name: str, listener: Listener) -> None:
-        channel = self._channels.get(name)
-        if channel is None:
-            return
+    def _drop(self, channel: Channel, listener: Listener) -> None:
         self.flush_channel(channel)
         channel.forget(listener)
-        if channel.deserted:
-            del self._channels[name]
+        if channel.deserted and self._channels.get(channel.name) is channel:
+            del self._channels[channel.name]
 
     # Entries
 
@@ -285,7 +283,7 @@ class Hub:
         if parcel.seq > channel.last + 1:
             asked = channel.gap
             if len(channel.held) < HELD_MAX:
-                channel.held[parcel.seq] = parcel
+                channel.hold(parcel)
             else:
                 channel.wanted = max(channel.wanted, parcel.seq)
             if not asked:
@@ -320,7 +318,7 @@ class Hub:
     def _ephemeral(self, channel: Channel, parcel: Parcel) -> None:
         piece = Piece(frame(parcel.frame), 1, channel.name, key=parcel.key)
         if parcel.audience is Audience.ALL:
-            channel.fleeting.append(piece)
+            channel.add_fleeting(piece)
             self._soil(channel)
         elif parcel.audience is Audience.ONLY:
             for listener in channel.listeners:

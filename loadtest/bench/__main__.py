@@ -10,7 +10,7 @@ import click
 import orjson
 import uvloop
 
-from loadtest.bench import durable, latency, resume
+from loadtest.bench import crowd, durable, latency, resume
 from loadtest.bench.figures import Runs
 from loadtest.bench.machine import Home, home, take_last_core
 
@@ -114,6 +114,51 @@ def run_resume(options: dict[str, Any]) -> None:
                 log.add(*_run(resume.run(server, circle, epoch, positions)))
         _finish(options, f"resume from memory, {_where(place)}", memory)
         _finish(options, f"resume from the log, {_where(place)}", log)
+
+
+@cli.command("connect")
+@click.option("--people", default=4_000, show_default=True)
+@click.pass_obj
+def run_connect(options: dict[str, Any], people: int) -> None:
+    """Connections with authentication and the answer to `connect`, per second."""
+    with home(options["settings"]) as place:
+        runs = Runs(crowd.CONNECT)
+        circles = place.seed(people, 10)
+        for _ in range(options["runs"]):
+            with place.server() as server:
+                runs.add(*_run(crowd.connect(server, circles)))
+        _finish(options, f"connect, {_where(place)}", runs)
+
+
+@cli.command("idle")
+@click.option("--people", default=5_000, show_default=True)
+@click.option(
+    "--rooms", default=19, show_default=True, help="Groups each is in; the inbox is one channel more."
+)
+@click.pass_obj
+def run_idle(options: dict[str, Any], people: int, rooms: int) -> None:
+    """What a connection costs that says nothing."""
+    with home(options["settings"]) as place:
+        runs = Runs(crowd.IDLE)
+        circles = place.seed(people, 10, rooms)
+        for _ in range(options["runs"]):
+            with place.server() as server:
+                runs.add(*_run(crowd.idle(server, circles, options["seconds"])))
+        _finish(options, f"idle, {_where(place)}", runs)
+
+
+@cli.command("stampede")
+@click.option("--people", default=5_000, show_default=True)
+@click.pass_obj
+def run_stampede(options: dict[str, Any], people: int) -> None:
+    """Everybody comes back at once."""
+    with home(options["settings"]) as place:
+        runs = Runs(crowd.STAMPEDE)
+        circles = place.seed(people + 10, 10)
+        for _ in range(options["runs"]):
+            with place.server() as server:
+                runs.add(*_run(crowd.stampede(server, circles)))
+        _finish(options, f"stampede, {_where(place)}", runs)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,6 @@ class Lean(asyncio.Protocol):
         "_answers",
         "_ids",
         "_tail",
-        "_token",
         "closed",
         "deliver",
         "faults",
@@ -53,13 +52,14 @@ class Lean(asyncio.Protocol):
         "name",
         "now",
         "seqs",
+        "token",
         "transport",
     )
 
     def __init__(self, token: str, deliver: Deliver | None) -> None:
         loop = asyncio.get_running_loop()
         self.now = time.perf_counter
-        self._token = token
+        self.token = token
         self._tail = b""
         self._ids = 1
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}

@@ -201,7 +201,7 @@ class SimTransport(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """There is no socket."""
-        return ("192.0.2.1", self._link.number) if name == "peername" else default
+        return (f"192.0.2.{self._link.number % 200}", 1) if name == "peername" else default
 
     def is_closing(self) -> bool:
         """As asyncio's."""
