@@ -81,6 +81,8 @@ class Replays:
         except StorageUnavailable as error:
             for future in taken.values():
                 future.set_exception(error)
+                # Looked at here, because who asked for several sees the first one only, and may be gone.
+                future.exception()
             return
         for stretch, future in taken.items():
             parcels = found[stretch]

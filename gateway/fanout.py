@@ -57,7 +57,7 @@ class Fanout:
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
-        self._gaps: set[str] = set()
+        self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
         self._gap_tries = 0
         self._swept = 0
@@ -105,7 +105,7 @@ class Fanout:
     # Holes
 
     def _on_gap(self, channel: str) -> None:
-        self._gaps.add(channel)
+        self._gaps[channel] = None
         if self._gap_timer is None:
             self._gap_timer = self._loop.call_later(self._desk.settings.hold_s, self._read_gaps)
 
@@ -114,7 +114,7 @@ class Fanout:
 
     async def _fill_gaps(self) -> None:
         """One query for all holes that did not close by themselves within the hold."""
-        names, self._gaps = self._gaps, set()
+        names, self._gaps = self._gaps, {}
         stretches = [(name, *gap) for name in names if (gap := self.hub.gap_of(name)) is not None]
         if stretches:
             try:
@@ -123,7 +123,7 @@ class Fanout:
                 self.healed += len(found)
             except StorageUnavailable as error:
                 log.warning("gap read failed", channels=len(stretches), error=str(error))
-        self._gaps |= {name for name, _, _ in stretches if self.hub.gap_of(name) is not None}
+        self._gaps |= {name: None for name, _, _ in stretches if self.hub.gap_of(name) is not None}
         self._gap_timer = None
         if self._gaps:
             self._gap_tries = min(self._gap_tries + 1, len(GAP_RETRY_S)) if stretches else 1

@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -51,9 +51,14 @@ PEER_CONNECTS_PER_S = 500
 TASK_WAIT_S = 3.0
 
 
+def wall_ms() -> int:
+    """Unix milliseconds by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the assembly hands to a node."""
+    """What the assembly hands to a node. `clock_ms` is for what is told to clients, not for what is kept."""
 
     settings: Settings
     name: str
@@ -64,6 +69,8 @@ class Parts:
     marks: Marks
     epoch: str
     ticket_key: str
+    clock_ms: Callable[[], int] = wall_ms
+    chance: random.Random = field(default_factory=random.SystemRandom)
 
 
 class Node:
@@ -79,6 +86,7 @@ class Node:
         self.mailer = parts.postman.mailer
         self.epoch = parts.epoch
         self.now = asyncio.get_running_loop().time
+        self.clock_ms = parts.clock_ms
         self.wheel = Wheel(self.now())
         self.tickets = TicketBook(parts.ticket_key, parts.settings.ticket_s * 1000, self.clock_ms)
         self.request_ids = RequestIds(parts.name)
@@ -102,17 +110,12 @@ class Node:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._services: set[asyncio.Task[Any]] = set()
         self._nobody = asyncio.Event()
-        self._random = random.SystemRandom()
+        self._chance = parts.chance
 
     @property
     def hub(self) -> Hub:
         """Who listens to what here."""
         return self.fanout.hub
-
-    @staticmethod
-    def clock_ms() -> int:
-        """Unix milliseconds by this machine's clock: for what is told to clients, not for what is kept."""
-        return time.time_ns() // 1_000_000
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Start a task and keep it until it ends. Its failure is a bug and logged as one."""
@@ -210,7 +213,7 @@ class Node:
             emotext_version=EMOTEXT_VERSION,
             reconnect_jitter_ms=min(max(len(self.sockets) // 2, JITTER_MS[0]), JITTER_MS[1]),
         )
-        socket.greet(hello, self._random.uniform(limits.ping_interval_s * 0.48, limits.ping_interval_s))
+        socket.greet(hello, self._chance.uniform(limits.ping_interval_s * 0.48, limits.ping_interval_s))
         if self.draining or not self.delivery.own_ok:
             socket.close(Close.DRAINING, "this node takes nobody now")
 

@@ -147,6 +147,11 @@ class Outbound(asyncio.Protocol):
         elif self.transport is not None and self.transport.get_write_buffer_size():
             self.transport.abort()
 
+    def forget_unsent(self, channel: str) -> None:
+        """A channel is about to be told anew, from the client's position."""
+        if self._slow is not None:
+            self._slow.queue.drop(channel)
+
     # Inside
 
     def _hold(self, piece: Piece) -> None:

@@ -196,6 +196,7 @@ async def _sync(socket: SocketProtocol, request_id: int | None, request: Positio
     same = request.epoch in ("", node.epoch)
     for name in request.positions:
         node.hub.leave(socket, name)
+        socket.forget_unsent(name)
     mark = node.hub.mark()
     wanted = {name: seq if same else None for name, seq in request.positions.items()}
     plan = await hearing.again(socket, wanted)

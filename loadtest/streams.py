@@ -18,7 +18,7 @@ class Streams:
     """See the module. `paused` are the channels whose rest was asked for and not answered yet: what is ahead of it is
     dropped, because it comes again after what is missing."""
 
-    __slots__ = ("_stale", "doubles", "epoch", "holes", "live", "paused", "positions")
+    __slots__ = ("_known", "_stale", "doubles", "epoch", "holes", "live", "paused", "positions")
 
     def __init__(self) -> None:
         self.positions: dict[str, int] = {}
@@ -28,6 +28,9 @@ class Streams:
         self.doubles = 0
         self.holes = 0
         self._stale: dict[str, None] = {}
+        # Per channel, how far the inbox was when an answer told where the channel stands: what the inbox said up to
+        # there is in that answer already.
+        self._known: dict[str, int] = {}
 
     def forget(self) -> None:
         """Nothing is continued."""
@@ -54,6 +57,8 @@ class Streams:
         """The answer to `connect`: what is heard, and from where. `same` account as before?"""
         before = dict(self.positions)
         self.positions.clear()
+        self._known.clear()
+        self._note(channels)
         self._stale = {name: None for name in self._stale if any(c["ch"] == name for c in channels)}
         for channel in channels:
             name = channel["ch"]
@@ -83,17 +88,28 @@ class Streams:
                 self.holes += 1
                 return bool(self.pause([name]))
         self.positions[name] = upto
-        event = frame["ev"]
-        if event == "skip":
+        if frame["ev"] == "skip":
             told.append(("skip", frame))
             return False
-        if event == "room.joined":
-            room = f"room:{frame['d']['room']}"
-            self.positions[room] = max(frame["d"]["seq"], self.positions.get(room, 0))
-        elif event == "room.left":
-            self._leave(f"room:{frame['d']['room']}")
+        if frame["ev"] in ("room.joined", "room.left"):
+            self._move(frame["ev"], frame["d"], seq)
         told.append(("event", frame))
         return False
+
+    def _move(self, event: str, d: dict[str, Any], seq: int) -> None:
+        """The inbox says, in its entry `seq`, that a room is heard from now on, or no more."""
+        room = f"room:{d['room']}"
+        if seq <= self._known.get(room, 0):
+            return
+        if event == "room.joined":
+            self.positions[room] = max(d["seq"], self.positions.get(room, 0))
+        else:
+            self._leave(room)
+
+    def _note(self, channels: list[dict[str, Any]]) -> None:
+        """An answer told where these channels stand."""
+        inbox = max((channel["seq"] for channel in channels if channel["ch"].startswith("user:")), default=0)
+        self._known.update({channel["ch"]: inbox for channel in channels if inbox})
 
     def pause(self, names: list[str]) -> list[str]:
         """The rest of these channels is asked for; those for which it is not yet."""
@@ -113,6 +129,7 @@ class Streams:
         """The answer to `channel.sync` for `names`: what was missed follows, or is to be read by page."""
         answered = {channel["ch"]: channel for channel in channels}
         self.paused.difference_update(names)
+        self._note(channels)
         for name in names:
             channel = answered.get(name)
             if channel is None:
@@ -124,3 +141,4 @@ class Streams:
     def _leave(self, name: str) -> None:
         self.positions.pop(name, None)
         self.paused.discard(name)
+        self._stale.pop(name, None)

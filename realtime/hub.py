@@ -117,29 +117,45 @@ class Hub:
         if channel is None:
             channel = self._channels[name] = Channel(name, seq)
             self._heard[listener].append(channel)
-            self._enter(channel, listener, seq, reading)
+            if reading:
+                channel.read(listener, seq)
+            else:
+                self._enter(channel, listener, seq)
             for parcel in self.recent.after(name, seq):
                 self._take(channel, parcel)
             if self.recent.top(name) > channel.last:
                 self._want(channel, self.recent.top(name))
             return True
         self._heard[listener].append(channel)
-        if self._enter(channel, listener, seq, reading):
+        if self._read(channel, listener, seq) if reading else self._enter(channel, listener, seq):
             return True
         self._heard[listener].remove(channel)
         return False
 
-    def _enter(self, channel: Channel, listener: Listener, seq: int, reading: bool) -> bool:
-        """Among the listeners from `seq` on. False if what came since is not at hand."""
-        if reading:
-            channel.read(listener, seq)
-        elif channel.last > seq:
+    def _read(self, channel: Channel, listener: Listener, seq: int) -> bool:
+        """Among those who have yet to read. What has happened here since the snapshot is obeyed for it now and told in
+        its place; False if it is not at hand."""
+        missed = self.recent.between(channel.name, seq, channel.last) if channel.last > seq else []
+        if missed is None:
+            return False
+        channel.read(listener, seq)
+        for parcel in missed:
+            if parcel.target and listener in channel.reading:
+                self._obey(parcel, listener)
+        if listener in channel.reading:
+            channel.read(listener, max(seq, channel.last))
+        return True
+
+    def _enter(self, channel: Channel, listener: Listener, seq: int, *, obeyed: bool = False) -> bool:
+        """Among the listeners from `seq` on. False if what came since is not at hand. `obeyed`: it was a reader, for
+        whom what came since was obeyed when it came."""
+        if channel.last > seq:
             missed = self.recent.between(channel.name, seq, channel.last)
             if missed is None:
                 return False
             self.flush_channel(channel)
             channel.listeners[listener] = None
-            self._play(channel, listener, missed)
+            self._play(channel, listener, missed, obeyed=obeyed)
         elif channel.last == seq:
             self.flush_channel(channel)
             channel.listeners[listener] = None
@@ -149,13 +165,13 @@ class Hub:
             self._want(channel, seq)
         return True
 
-    def _play(self, channel: Channel, listener: Listener, parcels: Sequence[Parcel]) -> None:
+    def _play(self, channel: Channel, listener: Listener, parcels: Sequence[Parcel], *, obeyed: bool) -> None:
         """Entries between a listener's snapshot and now: told to it, and obeyed for it."""
         for parcel in parcels:
             if not channel.has(listener):
                 return
             listener.write_recovered(frame(seen_by(parcel, listener.account)))
-            if parcel.target:
+            if parcel.target and not obeyed:
                 self._obey(parcel, listener)
 
     def replay(self, listener: Listener, name: str, after: int, least: int) -> int:
@@ -180,7 +196,7 @@ class Hub:
         if channel is None or listener not in channel.reading:
             return True
         snapshot = channel.reading.pop(listener)
-        if self._enter(channel, listener, seq, reading=False):
+        if self._enter(channel, listener, seq, obeyed=True):
             return True
         channel.read(listener, snapshot)
         return False

@@ -119,6 +119,10 @@ class SendQueue:
         """True if something of a channel waits."""
         return any(waiting.piece.channel == channel for waiting in self._pieces)
 
+    def drop(self, channel: str) -> None:
+        """Forget the entries of a channel that wait: they are told anew."""
+        self._remove(lambda piece: piece.channel == channel and piece.first > 0)
+
     def pop(self) -> bytes:
         """The oldest piece. Raises `IndexError` when empty."""
         piece, _, size = self._pieces.popleft()

@@ -30,6 +30,7 @@ usage: ./test                 style, types, then all tests on all cores
        ./test autobahn        the WebSocket conformance suite, where Python 2.7 has it
        ./test audit           known vulnerabilities of our packages, where pip-audit and the network are there
        ./test screenshots     makes the pictures of docs/images anew
+       ./test simulation      seeds of the simulated cluster: --seeds N, --seed K, --mutants (docs/simulation.md)
 
 What the tests use, if given, instead of starting their own:
        TEST_POSTGRES_URL      a PostgreSQL whose user may create databases
@@ -156,6 +157,10 @@ def main(arguments: Sequence[str]) -> int:
     if strict:
         os.environ["TSUDOI_TEST_STRICT"] = "1"
     wanted = [argument for argument in arguments if argument != "--strict"]
+    if wanted[:1] == ["simulation"]:
+        from tests.simulation.command import main as simulation
+
+        return simulation(wanted[1:])
     if wanted == ["screenshots"]:
         os.environ["TSUDOI_SCREENSHOTS"] = "1"
         wanted = ["tests/browser/test_screenshots.py"]

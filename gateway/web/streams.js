@@ -7,6 +7,9 @@ import { POSITIONS_MAX } from "./rules.js";
 
 export class Streams {
   #stale = new Set();
+  /** Per channel, how far the inbox was when an answer told where the channel stands: what the inbox said up to there is
+   * in that answer already. */
+  #known = new Map();
   positions = new Map();
   epoch = "";
   live = false;
@@ -45,6 +48,8 @@ export class Streams {
   join(channels, same) {
     const before = new Map(this.positions);
     this.positions.clear();
+    this.#known.clear();
+    this.#note(channels);
     const heard = new Set(channels.map(({ ch }) => ch));
     for (const name of this.#stale) if (!heard.has(name)) this.#stale.delete(name);
     for (const { ch, seq, recovered } of channels) {
@@ -79,14 +84,23 @@ export class Streams {
       told.push(["skip", frame]);
       return false;
     }
-    if (ev === "room.joined") {
-      const room = `room:${d.room}`;
-      this.positions.set(room, Math.max(d.seq, this.positions.get(room) ?? 0));
-    } else if (ev === "room.left") {
-      this.#leave(`room:${d.room}`);
-    }
+    if (ev === "room.joined" || ev === "room.left") this.#move(ev, d, seq);
     told.push(["event", frame]);
     return false;
+  }
+
+  /** The inbox says, in its entry `seq`, that a room is heard from now on, or no more. */
+  #move(ev, d, seq) {
+    const room = `room:${d.room}`;
+    if (seq <= (this.#known.get(room) ?? 0)) return;
+    if (ev === "room.joined") this.positions.set(room, Math.max(d.seq, this.positions.get(room) ?? 0));
+    else this.#leave(room);
+  }
+
+  /** An answer told where these channels stand. */
+  #note(channels) {
+    const inbox = Math.max(0, ...channels.filter(({ ch }) => ch.startsWith("user:")).map(({ seq }) => seq));
+    if (inbox) for (const { ch } of channels) this.#known.set(ch, inbox);
   }
 
   /** The rest of these channels is asked for; those for which it is not yet. */
@@ -106,6 +120,7 @@ export class Streams {
   /** The answer to `channel.sync` for `names`: what was missed follows, or is to be read by page. */
   synced(names, channels, told) {
     const answered = new Map(channels.map((channel) => [channel.ch, channel]));
+    this.#note(channels);
     for (const name of names) {
       this.paused.delete(name);
       const channel = answered.get(name);
@@ -118,5 +133,6 @@ export class Streams {
   #leave(name) {
     this.positions.delete(name);
     this.paused.delete(name);
+    this.#stale.delete(name);
   }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any
 
@@ -110,3 +111,19 @@ async def test_who_gives_up_waiting_takes_nothing_from_the_others(world: World) 
     impatient.cancel()
     (replay,) = await patient
     assert replay is not None
+
+
+async def test_trouble_with_several_stretches_leaves_nothing_unlooked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise StorageUnavailable("gone")
+
+    monkeypatch.setattr("channels.replays.entries_between", broken)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    reads = Reads(world)
+    with pytest.raises(StorageUnavailable):
+        await reads.replays.read([Stretch("room:r", 0, n) for n in (1, 2, 3)])
+    gc.collect()
+    assert complaints == []

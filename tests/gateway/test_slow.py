@@ -81,6 +81,23 @@ async def test_who_fell_behind_and_syncs_hears_everything_once(start_node: Start
         reader.raw.close()
 
 
+async def test_what_waits_unsent_is_not_told_beside_the_answer_of_a_sync(start_node: Start) -> None:
+    server = await start_node(replace(OPEN, queue_age_s=60.0))
+    aki, haru = await server.friends("aki", "haru")
+    async with server.client(aki) as a:
+        room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
+        reader = Reader(*await stalled(server, haru.token))
+        (slow,) = [s for s in server.node.sockets if s.account == haru.account.id]
+        while slow._slow is None or not slow._slow.queue.holds(f"room:{room}"):
+            await a.say(room, "x" * 1500)
+        waits = slow._slow.queue
+        await reader.say("channel.sync", 7, positions={f"room:{room}": 2})
+        await until(lambda: not waits.holds(f"room:{room}"))
+        assert server.node.hub.hears(slow, f"room:{room}") or slow.in_flight
+        await reader.answer(7)
+        reader.raw.close()
+
+
 async def test_a_reader_that_is_only_slow_gets_everything(start_node: Start) -> None:
     server = await start_node(
         Limits(operations_per_s=1e6, operations_burst=1e6, socket_send_buffer_bytes=8 * 1024)

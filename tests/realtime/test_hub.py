@@ -447,6 +447,47 @@ def test_a_reader_that_is_removed_has_nothing_to_resume() -> None:
     assert reader.heard == []
 
 
+def test_a_removal_between_snapshot_and_joining_is_obeyed_for_a_reader_too() -> None:
+    bench = Bench()
+    name = "room:r"
+    bench.ear("other", **{name: 5})
+    reader = fresh_ear(bench)
+    mark = bench.hub.mark()
+    bench.hub.offer(parcel(name, 6, Audience.NOBODY, "me", "removed"))
+    assert bench.hub.join(reader, [(name, 5)], mark, reading=True) == []
+    assert not bench.hub.hears(reader, name)
+    assert bench.hub.replay(reader, name, 4, 5) == 4
+    assert bench.hub.resume(reader, name, 6)
+    bench.hub.offer(parcel(name, 7))
+    bench.hub.flush()
+    assert reader.heard == []
+
+
+def test_what_a_reader_obeyed_when_it_came_is_not_obeyed_again_when_it_is_told() -> None:
+    bench = Bench()
+    bench.ear("other", c=5)
+    reader = fresh_ear(bench)
+    mark = bench.hub.mark()
+    bench.hub.offer(parcel("c", 6, Audience.ALL, "room:new", "joined"))
+    bench.obeyed.clear()
+    bench.hub.join(reader, [("c", 5)], mark, reading=True)
+    bench.hub.offer(parcel("c", 7, Audience.ALL, "room:newer", "joined"))
+    assert bench.hub.resume(reader, "c", 5)
+    assert [one.target for one in bench.obeyed] == ["room:new", "room:newer"]
+    assert reader.seqs("c") == [6, 7]
+
+
+def test_a_reader_is_let_in_only_with_all_that_happened_since_its_snapshot() -> None:
+    bench = Bench()
+    bench.ear("other", c=5)
+    reader = fresh_ear(bench)
+    mark = bench.hub.mark()
+    for seq in range(6, RECENT_MAX + 20):
+        bench.hub.offer(parcel("c", seq))
+    assert bench.hub.join(reader, [("c", 5)], mark, reading=True) == ["c"]
+    assert not bench.hub.hears(reader, "c")
+
+
 def test_memory_replays_to_all_alike_and_without_what_was_deleted_since() -> None:
     bench = Bench()
     name = "room:r"

@@ -1,0 +1,117 @@
+"""The calm after a run: everything works again, and within a bound everybody must stand where the database stands."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.simulation.cluster import LIMITS, Cluster
+from tests.simulation.devices import Device
+from tests.simulation.script import People
+
+CALM_S = 150.0
+STEP_S = 0.5
+REPLAY_BYTES = 512 * 1024
+"""What a resume may put into a transport at once: a channel's replay, of lines as long as here."""
+
+
+class Ending:
+    """See the module."""
+
+    def __init__(self, cluster: Cluster, people: People) -> None:
+        self.cluster = cluster
+        self.people = people
+        self.world = cluster.world
+
+    async def calm_down(self) -> None:
+        """Heal everything, then wait until all is as it should be, for as long as is promised at most."""
+        world, cluster = self.world, self.cluster
+        world.calm = True
+        cluster.disk.away = cluster.bus.leases_away = False
+        if cluster.bus.state != "ok":
+            cluster.bus.set("ok")
+        for link in cluster.links():
+            link.stall(False)
+        for device in self.people.devices:
+            if device.core.state == "stopped":
+                device.start()
+        end = world.now() + CALM_S
+        while world.now() < end:
+            await asyncio.sleep(STEP_S)
+            if not self._missing():
+                return
+        for text in self._missing():
+            world.violated("I3/I18", f"{CALM_S:.0f} s after the last fault {text}")
+
+    def _missing(self) -> list[str]:
+        """What keeps the world from being whole."""
+        found = [f"{node.process.name} is down" for node in self.cluster.nodes if not node.up]
+        for device in self.people.devices:
+            if device.session in self.people.history.revoked or device.core.state == "refused":
+                continue
+            if not device.live:
+                found.append(f"{device.name} is {device.core.state}")
+                continue
+            found += self._behind(device)
+        return found
+
+    def _heard_by(self, account: str) -> dict[str, int]:
+        rows = self.cluster.disk.execute(
+            "select c.id, c.seq from member m join channel c on c.id = 'room:' || m.room"
+            " where m.account = ? and m.state = 'inside'"
+            " union all select id, seq from channel where id = 'user:' || ?",
+            (account, account),
+        )
+        return dict(rows.fetchall())
+
+    def _behind(self, device: Device) -> list[str]:
+        tops = self._heard_by(device.account)
+        found = []
+        positions = device.core.streams.positions
+        for name, top in tops.items():
+            if positions.get(name) != top:
+                found.append(f"{device.name} is at {positions.get(name)} of {top} in {name}")
+        found += [f"{device.name} has no page of {n}" for n, view in device.views.items() if view.stale]
+        return found
+
+    def compare(self) -> None:
+        """I5: what each device shows is what the database says."""
+        for device in self.people.devices:
+            if not device.live:
+                continue
+            inside = {name for name in self._heard_by(device.account) if name.startswith("room:")}
+            # A draft that ends because the other one asked first is not announced to whoever blocks them: it is empty.
+            shown = {n for n, view in device.views.items() if n in inside or view.lines()}
+            if shown != inside:
+                self.world.violated("I5", f"{device.name} shows {sorted(shown)}, is in {sorted(inside)}")
+            for name in sorted(shown & inside):
+                self._compare_room(device, name)
+        for node in self.cluster.nodes:
+            for link in node.links.values():
+                self._bounded(link.transport.most)
+
+    def _compare_room(self, device: Device, name: str) -> None:
+        view = device.views[name]
+        rows = self.cluster.disk.execute(
+            "select x.seq, x.id, x.body from message x join member m on m.room = x.room and m.account = :me"
+            " where x.room = :room and x.seq > :low and x.seq > m.from_seq and x.deleted_at is null"
+            " and (x.only_for is null or x.only_for = :me)",
+            {"me": device.account, "room": name.removeprefix("room:"), "low": view.low},
+        )
+        truth = {row[0]: (row[1], row[2]) for row in rows.fetchall()}
+        shown = {seq: line for seq, line in view.lines().items() if seq > view.low}
+        if shown != truth:
+            odd = {seq for seq in {*shown, *truth} if shown.get(seq) != truth.get(seq)}
+            self.world.violated("I5", f"{device.name} shows {name} otherwise at {sorted(odd)[:8]}")
+
+    def _bounded(self, most: int) -> None:
+        if most > LIMITS.queue_bytes_max + REPLAY_BYTES:
+            self.world.violated("I17", f"a transport held {most} bytes")
+
+    def close(self) -> None:
+        """Nothing runs on."""
+        for device in self.people.devices:
+            device.stop()
+        for node in self.cluster.nodes:
+            node.process.alive = False
+            if node.node is not None:
+                node.cluster.disk.lose(node.process)
