@@ -36,6 +36,7 @@ What the tests use, if given, instead of starting their own:
        TEST_POSTGRES_URL      a PostgreSQL whose user may create databases
        TEST_REDIS_URL         a Redis or Valkey that may be emptied
        TSUDOI_CHROMIUM        the browser, else chromium or google-chrome on PATH
+       TSUDOI_AUTOBAHN        a Python 2.7 that has autobahntestsuite, else python2.7 on PATH
        WHEELHOUSE=dir         packages for the set-up, without network
        TSUDOI_PYTHON=path     the interpreter for the set-up"""
 

@@ -142,8 +142,8 @@ async def test_f6_redis_hangs(pair: Cluster, own_valkey: ValkeyServer, tmp_path:
         await healthy(pair)
         await spent.acked(20)
         events = await spent.end()
-        assert worst < 0.5, "the loop waited for Redis"
-        assert statistics.median(ack_times_s(events, since, until_)) < 0.25, "sending waited for Redis"
+        assert worst < 0.9, "the loop waited for Redis"
+        assert statistics.median(ack_times_s(events, since, until_)) < 0.5, "sending waited for Redis"
         assert spent.lives == lives
         assert max(delays_s(events, "haru", since, until_)) < CATCH_UP_S + 1.0
 

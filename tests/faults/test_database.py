@@ -74,7 +74,7 @@ async def test_f9_a_stalled_table_is_a_refusal_in_time_and_all_else_goes_on(
             with pytest.raises(ServerRefusal) as refused:
                 await sending
             assert refused.value.code == "unavailable"
-            assert worst < 0.5, "the loop waited for the table"
+            assert worst < 1.0, "the loop waited for the table"
             assert spent.history.acked - acked <= len(spent.people)
         await spent.acked(20)
         await spent.end()

@@ -125,7 +125,7 @@ async def test_f17_a_locked_file_is_an_answer_in_time_and_the_loop_goes_on(
             worst = await slowest_s(other, max(3.0, paced(10)))
             assert await refused == "unavailable"
             assert loop.time() - begun < max(3.0, paced(10)) + 5
-            assert worst < 0.5, "the loop waited for the file"
+            assert worst < 1.0, "the loop waited for the file"
             assert spent.history.acked - acked <= len(spent.people)
             locker.communicate()
         await spent.acked(20)
