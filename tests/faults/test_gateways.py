@@ -90,7 +90,7 @@ async def test_f11_a_frozen_client_is_let_go_in_time_and_continues_when_it_thaws
 
 async def test_f20_everybody_comes_back_at_once(postgres_url: str, valkey: Shared, tmp_path: Path) -> None:
     """More come than a node takes each second: some are told to wait, nobody is lost, those who talk go on."""
-    many, rate = (1000, 100) if FULL else (240, 50)
+    many, rate = (1000, 40) if FULL else (240, 50)
     more = {
         "TSUDOI_REDIS_PREFIX": valkey.prefix,
         "TSUDOI_HANDSHAKES_PER_S": str(rate),
@@ -122,7 +122,7 @@ async def test_f20_everybody_comes_back_at_once(postgres_url: str, valkey: Share
         begun = time.monotonic()
         for door in pair.doors:
             door.refusing = False
-        await until(lambda: lives[0] == 2 * many, "everybody is back", 60)
+        await until(lambda: lives[0] == 2 * many, "everybody is back", 100)
         took_s = time.monotonic() - begun
         after = [await gateway.counters() for gateway in pair.both]
         told_to_wait, taken = (
@@ -131,7 +131,7 @@ async def test_f20_everybody_comes_back_at_once(postgres_url: str, valkey: Share
         )
         assert sum(told_to_wait) > 0, "the rate was never reached"
         assert max(taken) <= rate / 2 + rate * (took_s + 1)
-        assert took_s < 20 + (10 if FULL else 0), "the longest back-off and the time that the rate takes"
+        assert took_s < 20 + (30 if FULL else 0), "the longest back-off and the time that the rate takes"
         await spent.acked(20)
         assert resumed(await spent.end())
         await asyncio.gather(*(client.close() for client in clients))
@@ -224,7 +224,7 @@ async def test_f30_without_a_free_file_those_inside_go_on_and_nothing_spins(tmp_
             assert (await readiness(gateway))[0] == 200
             assert used < 0.5, "it spins"
             assert spent.lives == lives
-            spent.pause_s = 0.01
+            spent.pause_s = 0.05
             await spent.acked(20)
             await spent.end()
         assert "Traceback" not in gateway.log_text()
