@@ -67,7 +67,7 @@ class People:
             (self.unblock, 3),
             (self.revoke, 1),
             (self.go, 5),
-            (self.slip, 4),
+            (self.slip, 8),
             (self.fade, 2),
             (self.suspect_hole, 3),
         )
@@ -251,6 +251,9 @@ class Nemesis:
         for name in MISHAPS:
             if chance.random() < 0.4:
                 self.world.chances[name] = CHANCES[name] * chance.random()
+        if chance.random() < 0.25:
+            # Much happens between a snapshot and what is made of it.
+            self.world.chances["slow read"] = 0.9
         for name in CRASHES:
             if chance.random() < 0.35:
                 self.world.armed[name] = chance.randrange(60)
