@@ -20,7 +20,7 @@ FADE_S = (4.0, 8.0)
 BURST = 40
 CHANCES = {
     "database busy": 0.02,
-    "database read error": 0.02,
+    "database read error": 0.08,
     "database full": 0.02,
     "queue full": 0.01,
     "slow read": 0.5,
@@ -65,7 +65,7 @@ class People:
             (self.add, 8),
             (self.block, 3),
             (self.unblock, 3),
-            (self.revoke, 1),
+            (self.revoke, 2),
             (self.go, 5),
             (self.slip, 8),
             (self.fade, 2),

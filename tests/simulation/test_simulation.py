@@ -16,7 +16,7 @@ from tests.simulation.simulate import simulate
 from tests.simulation.world import FAULTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BLOCK = 60
+BLOCK = 75
 BLOCKS = 4
 
 
