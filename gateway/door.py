@@ -2,6 +2,7 @@
 
 A request that has begun, or a connection that has sent none yet, must be whole within `handshake_s`: uvicorn would
 wait for ever. A head is at most `HEAD_BYTES_MAX`. A peer that takes nothing of an answer is let go by the kernel.
+Whoever comes when there is no room left is told so, but for those who ask how the process is.
 The upgrade to a WebSocket ends all of this; `gateway.socket` has deadlines of its own.
 """
 
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.room import RETRY_S
+
 if TYPE_CHECKING:
     from gateway.node import Node
 
@@ -22,6 +25,8 @@ HEAD_BYTES_MAX = 16 * 1024
 log = structlog.get_logger("door")
 WAKE = 0
 TOO_LATE = "The request was not whole in time."
+NO_ROOM = "There is no room left here; come back."
+PROBES = (b"/healthz", b"/readyz")
 HEAD_TOO_LARGE = f"The head of a request is at most {HEAD_BYTES_MAX} bytes."
 
 
@@ -41,6 +46,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._on_wheel = False
         self._in_head = True
         self._head_bytes = 0
+        self._late_comer = False
 
     # asyncio.Protocol
 
@@ -52,6 +58,11 @@ class DoorProtocol(HttpToolsProtocol):
             wait_ms = int(self._node.settings.limits.tcp_user_timeout_s * 1000)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, wait_ms)
         self._expect()
+        here = len(self.server_state.connections)
+        if self._node.room.is_full(here):
+            self._late_comer = True
+            if self._node.room.is_crowded(here):
+                self._no_room()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests, whole or not."""
@@ -85,6 +96,8 @@ class DoorProtocol(HttpToolsProtocol):
         self._in_head = False
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             self._refuse(431, HEAD_TOO_LARGE)
+        elif self._late_comer and self.url not in PROBES:
+            self._no_room()
         elif not self.transport.is_closing():
             super().on_headers_complete()
 
@@ -142,11 +155,18 @@ class DoorProtocol(HttpToolsProtocol):
             self._on_wheel = True
             self._node.wheel.add(seconds, self, WAKE)
 
+    def _no_room(self) -> None:
+        if not self.transport.is_closing():
+            self._node.room.turned_away += 1
+            self._refuse(503, NO_ROOM)
+
     def _refuse(self, status: int, text: str) -> None:
         """Say why, unless an answer is on its way already, and hang up."""
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             phrase = http.HTTPStatus(status).phrase
             head = f"HTTP/1.1 {status} {phrase}\r\nconnection: close\r\ncontent-type: text/plain\r\n"
+            if status == 503:
+                head += f"retry-after: {RETRY_S}\r\n"
             self.transport.write(f"{head}content-length: {len(text)}\r\n\r\n{text}".encode())
         log.info("request refused", status=status, peer=self.client[0] if self.client else "")
         self.transport.close()

@@ -58,6 +58,8 @@ def _judge(protocol: ServerProtocol, request: Request, settings: Settings) -> Re
         return protocol.reject(http.HTTPStatus.NOT_FOUND, f"The socket is at {PATH}.\n")
     if "?" in request.path:
         return protocol.reject(http.HTTPStatus.BAD_REQUEST, "Nothing travels in the address; see connect.\n")
+    if settings.public_url.startswith("https://") and not _came_sealed(request):
+        return protocol.reject(http.HTTPStatus.FORBIDDEN, "Come by wss.\n")
     origins = request.headers.get_all("Origin")
     if len(origins) > 1 or (
         origins and not origin_allowed(origins[0], request.headers.get("Host", ""), settings)
@@ -71,6 +73,12 @@ def origin_allowed(origin: str, host: str, settings: Settings) -> bool:
     if origin in settings.origins or (settings.public_url and origin == settings.public_url.rstrip("/")):
         return True
     return is_loopback(settings.host) and is_loopback(_hostname(host)) and origin == f"http://{host}"
+
+
+def _came_sealed(request: Request) -> bool:
+    """False if the nearest proxy says that this came to it in plain. Without a proxy nothing is known."""
+    told = ",".join(request.headers.get_all("X-Forwarded-Proto")).rpartition(",")[2].strip().lower()
+    return told in ("", "https", "wss")
 
 
 def _hostname(host: str) -> str:

@@ -41,6 +41,7 @@ VERSION = "0.1.0"
 MINUTE_S = 60.0
 GUESTS_TOGETHER = 10
 TOLD_CODES = ("unauthenticated", "forbidden")
+STAY = ((b"strict-transport-security", b"max-age=31536000"),)
 HEADERS = (
     (
         b"content-security-policy",
@@ -255,12 +256,13 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = [*message.get("headers", ()), *HEADERS, *more]
             await send(message)
 
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        more = STAY if scope["state"]["node"].settings.public_url.startswith("https://") else ()
         try:
             await self._app(scope, receive, guarded)
         except Exception as error:

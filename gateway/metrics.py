@@ -70,6 +70,9 @@ class Metrics:
         self._gauge(
             "tsudoi_courier_refused_total", "Refusals by Redis", lambda: node.courier.counters.script_errors
         )
+        self._gauge(
+            "tsudoi_turned_away_total", "Connections there was no room for", lambda: node.room.turned_away
+        )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 
     def _gauge(self, name: str, text: str, read: object) -> None:

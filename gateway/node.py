@@ -26,6 +26,7 @@ from gateway.fanout import Fanout
 from gateway.metrics import Metrics
 from gateway.postman import Postman
 from gateway.probes import Readiness
+from gateway.room import Room
 from gateway.socket import SocketProtocol
 from gateway.tickets import TicketBook
 from gateway.upkeep import Upkeep
@@ -93,6 +94,7 @@ class Node:
         self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
         self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn)
         self.replays = Replays(parts.desk, self.spawn)
+        self.room = Room(parts.settings.limits)
         self.metrics = Metrics(self)
         self.readiness = Readiness(self)
         self.delivery = DeliveryProbe(self)

@@ -58,6 +58,7 @@ LIMITS = {
     "erase_after_days": "Days between deleting an account and erasing it.",
     "handle_change_days": "Days between two changes of a handle.",
     "nonce_keep_s": "For how long a nonce returns the first result.",
+    "connections_max": "Connections of one process; never more than it may have files.",
     "connections_per_account_max": "Connections of one account; one more retires the one silent longest.",
     "connections_per_address_max": "Connections of one address (of one /64); one more is closed with 4429.",
     "handshakes_per_address_per_s": "Handshakes an address gets back each second; beyond it 503 with `Retry-After`.",

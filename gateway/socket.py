@@ -107,11 +107,11 @@ class SocketProtocol(Outbound):
                 self._shake(data)
             return
         self._heard_at = self.node.now()
+        fault: WsError | None = None
         try:
             messages = self._reader.feed(data)
         except WsError as error:
-            self.close(error.code, error.reason)
-            return
+            messages, fault = error.before, error
         for opcode, payload in messages:
             if self._state is State.CLOSED:
                 return
@@ -120,6 +120,8 @@ class SocketProtocol(Outbound):
                     talk.frame_in(self, payload)
             else:
                 self._control(opcode, payload)
+        if fault is not None:
+            self.close(fault.code, fault.reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, whoever ended it."""

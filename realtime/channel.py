@@ -99,11 +99,17 @@ class Channel:
 
     def read(self, listener: Listener, seq: int) -> None:
         """Somebody is to read what came before `seq` first."""
-        self.reading = {**self.reading, listener: seq}
+        if self.reading:
+            self.reading[listener] = seq
+        else:
+            self.reading = {listener: seq}
 
     def wait(self, listener: Listener, seq: int) -> None:
         """Somebody hears it as soon as it has come to `seq`."""
-        self.waiting = [*self.waiting, (seq, listener)]
+        if self.waiting:
+            self.waiting.append((seq, listener))
+        else:
+            self.waiting = [(seq, listener)]
 
     def hold(self, parcel: Parcel) -> None:
         """An entry that others must come before."""

@@ -52,6 +52,7 @@ class Limits:
     erase_after_days: int = 14
     handle_change_days: int = 365
     nonce_keep_s: int = 86_400
+    connections_max: int = 100_000
     connections_per_account_max: int = 5
     connections_per_address_max: int = 1_000
     handshakes_per_s: float = 1_000.0

@@ -18,12 +18,14 @@ _CONTROL_PAYLOAD_MAX = 125
 
 
 class WsError(Exception):
-    """The peer broke the protocol: close with `code` and say `reason`."""
+    """The peer broke the protocol: close with `code` and say `reason`. `before` are the whole messages that came with
+    the fault, ahead of it."""
 
     def __init__(self, code: Close, reason: str) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.before: list[tuple[int, bytes]] = []
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
@@ -79,6 +81,14 @@ class FrameReader:
             data = bytes(self._buffer)
             self._buffer.clear()
         messages: list[tuple[int, bytes]] = []
+        try:
+            self._cut(data, messages)
+        except WsError as error:
+            error.before = messages
+            raise
+        return messages
+
+    def _cut(self, data: bytes, messages: list[tuple[int, bytes]]) -> None:
         position, end = 0, len(data)
         while True:
             head = self._head(data, position, end)
@@ -97,7 +107,6 @@ class FrameReader:
             self._need = 2
         if position < end:
             self._buffer += data[position:]
-        return messages
 
     def _head(self, data: bytes, position: int, end: int) -> tuple[int, int] | None:
         """Where the payload starts and how long it is; None if the head is not complete yet."""

@@ -28,6 +28,8 @@ BATCH_JOBS_MAX = 512
 TRIES = 5
 CONNECT_S = 3
 STATEMENT_MS = 5_000
+# Locks are held for milliseconds. Several are taken in turn, and whoever waits for a batch waits for the one before it too.
+LOCK_MS = 2_000
 MIGRATION_LOCK = 0x7473_75646F69
 _PARAM = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
@@ -107,7 +109,9 @@ class PostgresDatabase:
         connection = connect(self._url)
         try:
             with connection.transaction():
+                # Another node may be at it for minutes.
                 connection.execute("set local statement_timeout = 0")
+                connection.execute("set local lock_timeout = 0")
                 connection.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
                 return migrate.apply(PostgresTx(connection, self._means), migrate.load())
         except psycopg.Error as error:
@@ -151,7 +155,7 @@ def connect(url: str) -> psycopg.Connection[Row]:
             autocommit=True,
             connect_timeout=CONNECT_S,
             application_name="tsudoi",
-            options=f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS} -c timezone=UTC",
+            options=f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} -c timezone=UTC",
             keepalives_idle=10,
             keepalives_interval=3,
             keepalives_count=3,

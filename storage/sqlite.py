@@ -2,16 +2,17 @@
 
 SQLite is the one bundled with apsw, the same on every machine, and at least 3.51.3: older versions can corrupt a
 WAL that is reset under load. `synchronous=FULL`: a commit is on disk before anybody hears of it. The writer owns
-the checkpoint; readers only query. One server process per file, held by a lock beside it; the command line may
+the checkpoint; readers only query. A sync that fails ends the process. One server process per file, held by a lock beside it; the command line may
 open the file next to a running server, whose sweep finds what it wrote.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import apsw
 
@@ -21,6 +22,8 @@ from storage.database import Batch, Dialect, Means, OnCommit, Row, StorageUnavai
 from storage.lanes import Job, Lane, Outcome, runs
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
+EXIT_DISK = os.EX_IOERR
 VERSION_MIN = (3, 51, 3)
 BUSY_MS = 2_000
 BATCH_JOBS_MAX = 512
@@ -35,6 +38,7 @@ _TROUBLE = (
     apsw.NoMemError,
     apsw.InterruptError,
 )
+_UNSYNCED = (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC)
 
 
 class SqliteTx:
@@ -170,6 +174,14 @@ def connect(path: Path, *, reader: bool) -> apsw.Connection:
         raise StorageUnavailable(f"cannot open {path}: {error}") from error
 
 
+def give_up(error: BaseException) -> NoReturn:
+    """End the process, before anybody is answered. After a sync that failed nobody knows what is on the disk: the
+    system may have dropped the pages and will call the next sync a success."""
+    log.critical("the disk failed, so this process ends: %s", error)
+    logging.shutdown()
+    os._exit(EXIT_DISK)
+
+
 class _Thread:
     """A thread's connection, opened at the first job and again after trouble."""
 
@@ -230,6 +242,8 @@ class _Writer(_Thread):
                     connection.execute("rollback")
                 raise
         except (*_TROUBLE, StorageUnavailable) as error:
+            if getattr(error, "extendedresult", 0) in _UNSYNCED:
+                give_up(error)
             # Nothing of this commit was kept, so nobody may hear that it was.
             for job in jobs:
                 job.result, job.error = None, StorageUnavailable(str(error))

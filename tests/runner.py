@@ -7,6 +7,7 @@ was right; a run in which no test was executed is never right.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import audit
+
 ROOT = Path(__file__).resolve().parent.parent
 
 USAGE = """\
@@ -23,6 +26,9 @@ usage: ./test                 style, types, then all tests on all cores
        ./test lint            style and types only
        ./test PATH… | -k WORD | any other pytest argument: these tests only, without style and types
        ./test --strict …      a skipped test is a failure (so it is when CI=true)
+       ./test faults          servers, disks and networks under fault, at full speed and length
+       ./test autobahn        the WebSocket conformance suite, where Python 2.7 has it
+       ./test audit           known vulnerabilities of our packages, where pip-audit and the network are there
        ./test screenshots     makes the pictures of docs/images anew
        ./test simulation      seeds of the simulated cluster: --seeds N, --seed K, --mutants (docs/simulation.md)
 
@@ -39,6 +45,7 @@ LINT = {
     "mypy": ("mypy",),
 }
 
+ALONE = {"autobahn": "tests.autobahn", "audit": "tests.audit"}
 PASSED, SKIPPED, FAILED = range(3)
 RAN_AGAINST = "ran against"
 
@@ -157,13 +164,28 @@ def main(arguments: Sequence[str]) -> int:
     if wanted == ["screenshots"]:
         os.environ["TSUDOI_SCREENSHOTS"] = "1"
         wanted = ["tests/browser/test_screenshots.py"]
+    if wanted == ["faults"]:
+        os.environ["TSUDOI_FAULTS"] = "full"
+        wanted = ["tests/faults", "--timeout", "600"]
+    if wanted and wanted[0] in ALONE:
+        return alone(ALONE[wanted[0]], began)
     faults = [f"{name} failed" for name in run_lint(subprocess.call)] if wanted in ([], ["lint"]) else []
     tally = None
     if wanted != ["lint"]:
         tally = Tally()
         status = run_tests(from_root(wanted, here) or ["-n", str(cores()), "--dist", "worksteal"], tally)
         faults += verdict(status, tally, strict=strict)
+    if not wanted and os.environ.get("CI") == "true":
+        faults += audit.run()
     print("\n".join(summary(tally, faults, time.monotonic() - began)))
+    return 1 if faults else 0
+
+
+def alone(name: str, began: float) -> int:
+    """Run something that is no test of pytest's; its module has a `run` that returns what is wrong."""
+    faults = importlib.import_module(name).run()
+    print("\n".join(["", "== summary", *(f"FAILED: {fault}" for fault in faults)]))
+    print(f"{time.monotonic() - began:.1f} s")
     return 1 if faults else 0
 
 

@@ -145,7 +145,16 @@ def test_help_tells_every_way() -> None:
         cwd=runner.ROOT,
         check=True,
     )
-    for word in ("lint", "--strict", "TEST_POSTGRES_URL", "TEST_REDIS_URL", "TSUDOI_CHROMIUM"):
+    for word in (
+        "lint",
+        "faults",
+        "autobahn",
+        "audit",
+        "--strict",
+        "TEST_POSTGRES_URL",
+        "TEST_REDIS_URL",
+        "TSUDOI_CHROMIUM",
+    ):
         assert word in done.stdout
 
 

@@ -193,3 +193,20 @@ async def test_an_upgrade_to_something_else_is_ignored(start_node: Start) -> Non
     async with line(server) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
         assert (await answer(reader)).endswith(b"ok\n")
+
+
+async def test_who_comes_when_there_is_no_room_is_told_and_probes_are_answered(start_node: Start) -> None:
+    server = await start_node(Limits(connections_max=4))
+    (aki,) = await server.friends("aki")
+    async with server.client(aki) as client, line(server), line(server), line(server):
+        for path, status in (("/api/v1/clock.read", b"503"), ("/gateway", b"503"), ("/healthz", b"200")):
+            async with line(server) as (reader, writer):
+                upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n" if path == "/gateway" else b""
+                writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (path.encode(), upgrade))
+                said = await answer(reader)
+                assert said.startswith(b"http/1.1 " + status)
+                assert (b"retry-after: 5" in said) == (status == b"503")
+        assert (await client.call("clock.read", t=1))["t"] == 1
+    assert server.node.room.turned_away == 2
+    async with server.client(aki) as client:
+        assert (await client.call("clock.read", t=2))["t"] == 2

@@ -13,7 +13,7 @@ import pytest
 
 from realtime.ids import IdMaker
 from storage.database import Means, StorageUnavailable, Tx
-from storage.postgres import PostgresDatabase, translate
+from storage.postgres import MIGRATION_LOCK, PostgresDatabase, translate
 from tests.support.postgres import PostgresServer
 
 
@@ -89,6 +89,19 @@ async def test_a_stalled_table_is_an_answer_in_time_and_reads_go_on(
         assert await database.read(lambda tx: tx.rows("select count(*) from meta")) == [(0,)]
     await database.write(put("b"))
     await database.close()
+
+
+async def test_a_node_waits_as_long_as_another_ones_migrations_last(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.postgres.STATEMENT_MS", 100)
+    monkeypatch.setattr("storage.postgres.LOCK_MS", 100)
+    with psycopg.connect(postgres_url) as other:
+        other.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        migrating = asyncio.create_task(asyncio.to_thread(database_at(postgres_url).migrate))
+        done, _ = await asyncio.wait([migrating], timeout=0.5)
+        assert not done
+    assert await migrating
 
 
 async def test_a_deadlock_is_run_again(postgres_url: str) -> None:

@@ -39,8 +39,11 @@ HOST = "127.0.0.1"
 class ServerProcess:
     """One server. `env` holds its settings; of the tests' own environment only what a process needs is passed on."""
 
-    def __init__(self, env: Mapping[str, str], command: Sequence[str] = ("serve",)) -> None:
+    def __init__(
+        self, env: Mapping[str, str], command: Sequence[str] = ("serve",), module: str = "gateway.cli"
+    ) -> None:
         self._command = tuple(command)
+        self._module = module
         self._place = Path(tempfile.mkdtemp(prefix="tsudoi-server-"))
         self._log = self._place / "server.log"
         self._chosen = "PORT" not in env
@@ -133,6 +136,18 @@ class ServerProcess:
             self._process.wait()
             self._ended()
 
+    def wait(self, seconds: float = STOP_S) -> int:
+        """Wait for an end that it comes to by itself; the exit code, negative for a signal."""
+        process = self._process
+        assert process is not None, "the server does not run"
+        code = process.wait(seconds)
+        self._ended()
+        return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it alone."""
+        os.kill(self.pid, number)
+
     def close(self) -> None:
         """Kill what still runs and delete what it kept in a directory of ours."""
         self.kill()
@@ -165,7 +180,7 @@ class ServerProcess:
 
     def _launch(self) -> None:
         assert self._process is None, "the server runs already"
-        command = [sys.executable, "-P", "-m", "gateway.cli", *self._command]
+        command = [sys.executable, "-P", "-m", self._module, *self._command]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._env, cwd=self._place, stdin=subprocess.DEVNULL, stdout=log, stderr=log
