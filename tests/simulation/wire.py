@@ -88,7 +88,11 @@ class WireCheck:
         name = channel["ch"]
         if channel["recovered"] and name not in asked:
             self.wrong("I3", f"{name} is continued from no position")
+        before = self.last.get(name, 0)
         self.last[name] = asked.get(name, 0) if channel["recovered"] else channel["seq"]
+        if channel["recovered"] and before > self.last[name]:
+            # Another way led to the channel while this was asked: what it told is not told twice.
+            self.joined[name] = before
 
     def _resync(self, told: Frame) -> None:
         self.last[told["ch"]] = told["seq"]
