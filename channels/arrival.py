@@ -92,6 +92,16 @@ async def rehear(desk: Desk, actor: Actor, positions: Mapping[str, int | None]) 
     return await desk.db.read(unit)
 
 
+async def heard(desk: Desk, actor: Actor) -> list[str]:
+    """The channels that a live connection is to hear now. Errors as `rehear`."""
+
+    def unit(tx: Tx) -> list[str]:
+        _still(tx, desk, actor)
+        return list(heard_by(tx, actor.account))
+
+    return await desk.db.read(unit)
+
+
 async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_epoch: bool) -> Polled:
     """What a client without a socket missed: as `rehear`, of all channels if it names none (WIRE §3.5)."""
 

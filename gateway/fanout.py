@@ -170,7 +170,9 @@ class Fanout:
         """Called by the hub between two seqs of a channel; `only` for a listener that joins behind them."""
         if parcel.kind == MEMBER_REMOVED:
             for listener in self._concerned(parcel.target, only):
-                if self.hub.leave(listener, parcel.channel, parcel.seq):
+                left = self.hub.leave(listener, parcel.channel, parcel.seq)
+                # Who fell behind hears it no more already, and may hold frames of it all the same.
+                if left or not self.hub.hears(listener, parcel.channel):
                     _hearer(listener).lost(parcel.channel)
         elif parcel.kind in (SESSION_REVOKED, ACCOUNT_SUSPENDED):
             session = parcel.target if parcel.kind == SESSION_REVOKED else ""

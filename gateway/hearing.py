@@ -7,12 +7,12 @@ drains, from memory first and the log after it (WIRE §3.4); while it is read, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from channels.arrival import rehear
+from channels.arrival import heard, rehear
 from gateway.answers import answer
 from realtime.closes import Close
 from realtime.connection import State
@@ -42,16 +42,27 @@ async def hear(socket: SocketProtocol, positions: Mapping[str, int | None]) -> N
 async def again(socket: SocketProtocol, positions: Mapping[str, int | None]) -> Plan | None:
     """Judge channels of a live connection anew; None if the connection ended, or ends because it may not go on."""
     assert socket.actor is not None
-    outcome = await answer(
-        rehear(socket.node.desk, socket.actor, positions), "channel.sync", socket.node.request_ids
-    )
+    plan: Plan | None = await _judged(socket, rehear(socket.node.desk, socket.actor, positions))
+    return plan
+
+
+async def hear_given(socket: SocketProtocol) -> None:
+    """The inbox was told anew, up to a snapshot that may be ahead of what this node has obeyed: hear what it gave."""
+    assert socket.actor is not None
+    names: list[str] | None = await _judged(socket, heard(socket.node.desk, socket.actor))
+    missing = [name for name in names or () if not socket.node.hub.hears(socket, name)]
+    if missing:
+        await hear(socket, dict.fromkeys(missing))
+
+
+async def _judged(socket: SocketProtocol, work: Awaitable[Any]) -> Any:
+    outcome = await answer(work, "channel.sync", socket.node.request_ids)
     if socket.state is not State.LIVE:
         return None
     if outcome.error is not None:
         socket.close(close_of(outcome.error["code"]), outcome.error["code"])
         return None
-    plan: Plan = outcome.result
-    return plan
+    return outcome.result
 
 
 def close_of(code: str) -> Close:
@@ -62,9 +73,9 @@ def close_of(code: str) -> Close:
 
 
 def tell_resync(socket: SocketProtocol, plan: Plan) -> None:
-    """Name the channels that could not be continued."""
+    """Name the channels that could not be continued, unless another way led to them meanwhile."""
     for channel in plan.channels:
-        if not channel.recovered:
+        if not channel.recovered and not socket.node.hub.hears(socket, channel.ch):
             _resync(socket, channel.ch, channel.seq)
 
 

@@ -17,6 +17,7 @@ from realtime.closes import Close
 from realtime.connection import Action, Signal, State
 from realtime.errors import Refusal
 from realtime.events import error_frame, reply_frame
+from realtime.ids import INBOX
 from realtime.models import AccountCard
 from realtime.operations import (
     Door,
@@ -203,3 +204,5 @@ async def _sync(socket: SocketProtocol, request_id: int | None, request: Positio
     if plan is not None:
         _reply(socket, request_id, Synced(epoch=node.epoch, channels=plan.channels))
         await hearing.join(socket, plan, mark)
+        if any(name.startswith(INBOX) for name in request.positions) and socket.state is State.LIVE:
+            await hearing.hear_given(socket)

@@ -201,3 +201,20 @@ async def test_resumes_during_resumes_leave_nothing_behind(start_node: Start) ->
         async with server.client(aki) as a:
             await a.say(room, "end")
         await client.until(lambda: client.texts(room)[-1] == "end")
+
+
+async def test_a_sync_of_the_inbox_hears_the_room_that_it_tells_of(start_node: Start) -> None:
+    server = await start_node()
+    aki, haru = await server.friends("aki", "haru")
+    inbox = f"user:{haru.account.id}"
+    hub = server.node.hub
+    offer = hub.offer
+    async with server.client(aki) as a, server.client(haru) as h:
+        at = h.ear.positions[inbox]
+        # This node has not heard yet what the database says already.
+        hub.offer = lambda parcel: None if parcel.channel == inbox else offer(parcel)  # type: ignore[method-assign]  # late
+        room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
+        await h.send_raw(f'{{"id":900,"op":"channel.sync","d":{{"positions":{{"{inbox}":{at}}}}}}}')
+        await h.until(lambda: bool(h.heard("room.joined")))
+        hub.offer = offer  # type: ignore[method-assign]  # in time again
+        await until(lambda: any(hub.hears(one, f"room:{room}") for one in hub.of_account(haru.account.id)))

@@ -81,6 +81,21 @@ async def test_who_fell_behind_and_syncs_hears_everything_once(start_node: Start
         reader.raw.close()
 
 
+async def test_who_fell_behind_and_loses_the_room_gets_none_of_what_is_unsent(start_node: Start) -> None:
+    server = await start_node(replace(OPEN, queue_age_s=60.0, tcp_user_timeout_s=60.0))
+    aki, haru = await server.friends("aki", "haru")
+    async with server.client(aki) as a:
+        room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
+        raw = (await stalled(server, haru.token))[0]
+        (slow,) = [s for s in server.node.sockets if s.account == haru.account.id]
+        while server.node.hub.hears(slow, f"room:{room}"):
+            await asyncio.gather(*(a.say(room, "x" * 1500) for _ in range(10)))
+        async with server.client(haru) as h:
+            await h.call("room.leave", room=room)
+            await until(lambda: slow not in server.node.sockets)
+        raw.close()
+
+
 async def test_what_waits_unsent_is_not_told_beside_the_answer_of_a_sync(start_node: Start) -> None:
     server = await start_node(replace(OPEN, queue_age_s=60.0))
     aki, haru = await server.friends("aki", "haru")

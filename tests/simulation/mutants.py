@@ -14,7 +14,6 @@ from unittest.mock import patch
 
 from channels import arrival, relations, send
 from channels.entries import MEMBER_REMOVED, SESSION_REVOKED
-from gateway import hearing
 from gateway.fanout import Fanout
 from gateway.outbound import Outbound
 from realtime import recent
@@ -191,11 +190,6 @@ def block_not_kept(stack: ExitStack) -> None:
     _patch(stack, relations.relations, "add_mark", lambda tx, kind, me, other: True)
 
 
-def resync_not_told(stack: ExitStack) -> None:
-    """What cannot be continued is passed over in silence."""
-    _patch(stack, hearing, "_resync", lambda socket, channel, seq: None)
-
-
 MUTANTS: tuple[Mutant, ...] = (
     reply_before_commit,
     seq_reused_after_crash,
@@ -213,7 +207,6 @@ MUTANTS: tuple[Mutant, ...] = (
     unsent_frames_kept,
     skip_with_its_words,
     block_not_kept,
-    resync_not_told,
 )
 
 

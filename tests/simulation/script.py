@@ -20,7 +20,7 @@ FADE_S = (4.0, 8.0)
 BURST = 40
 CHANCES = {
     "database busy": 0.02,
-    "database read error": 0.02,
+    "database read error": 0.08,
     "database full": 0.02,
     "queue full": 0.01,
     "slow read": 0.5,
@@ -65,9 +65,9 @@ class People:
             (self.add, 8),
             (self.block, 3),
             (self.unblock, 3),
-            (self.revoke, 1),
+            (self.revoke, 2),
             (self.go, 5),
-            (self.slip, 4),
+            (self.slip, 8),
             (self.fade, 2),
             (self.suspect_hole, 3),
         )
@@ -251,6 +251,9 @@ class Nemesis:
         for name in MISHAPS:
             if chance.random() < 0.4:
                 self.world.chances[name] = CHANCES[name] * chance.random()
+        if chance.random() < 0.25:
+            # Much happens between a snapshot and what is made of it.
+            self.world.chances["slow read"] = 0.9
         for name in CRASHES:
             if chance.random() < 0.35:
                 self.world.armed[name] = chance.randrange(60)

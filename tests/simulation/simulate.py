@@ -37,12 +37,12 @@ NAMES = ("aoi", "ren", "yui", "sora", "mio", "haru")
 
 # Constants that no run of a few hundred entries would reach. Odd seeds run with these.
 SMALL = (
-    (recovery, "CHANNEL_ENTRIES_MAX", 25),
-    (recovery, "CONNECTION_ENTRIES_MAX", 60),
-    (hearing, "CHANNEL_ENTRIES_MAX", 25),
+    (recovery, "CHANNEL_ENTRIES_MAX", 12),
+    (recovery, "CONNECTION_ENTRIES_MAX", 40),
+    (hearing, "CHANNEL_ENTRIES_MAX", 12),
     (hearing, "PORTION_ENTRIES", 7),
     (replays, "QUERY_ENTRIES_MAX", 30),
-    (recent, "ENTRIES_MAX", 64),
+    (recent, "ENTRIES_MAX", 24),
     (hub, "HELD_MAX", 4),
 )
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 EPOCH_MS = 1_800_000_000_000
+TOLD_MAX = 4
+"""Violations of one invariant that are told; one fault breaks many promises many times."""
 
 CRASHES = (
     "before commit",
@@ -82,6 +84,7 @@ class World:
         self.armed: dict[str, int] = {}
         self.lines: list[str] | None = None
         self.violations: list[str] = []
+        self._broken: Counter[str] = Counter()
         self._digest = hashlib.blake2b(digest_size=16)
         self._loop = asyncio.get_running_loop()
 
@@ -137,7 +140,8 @@ class World:
     def violated(self, invariant: str, text: str) -> None:
         """Something that must always hold does not."""
         self.note("VIOLATION", invariant, text)
-        if len(self.violations) < 20:
+        self._broken[invariant] += 1
+        if self._broken[invariant] <= TOLD_MAX:
             self.violations.append(f"{invariant}: {text} (at {self.now():.3f})")
 
     @property
