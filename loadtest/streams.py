@@ -91,20 +91,24 @@ class Streams:
         if frame["ev"] == "skip":
             told.append(("skip", frame))
             return False
-        if frame["ev"] in ("room.joined", "room.left"):
-            self._move(frame["ev"], frame["d"], seq)
         told.append(("event", frame))
+        if frame["ev"] in ("room.joined", "room.left"):
+            self._move(frame, told)
         return False
 
-    def _move(self, event: str, d: dict[str, Any], seq: int) -> None:
-        """The inbox says, in its entry `seq`, that a room is heard from now on, or no more."""
-        room = f"room:{d['room']}"
-        if seq <= self._known.get(room, 0):
+    def _move(self, frame: Frame, told: Told) -> None:
+        """The inbox says that a room is heard from now on, or no more. One that was heard before and is given anew from
+        further on has lines that never came: they are read by page."""
+        room = f"room:{frame['d']['room']}"
+        if frame["seq"] <= self._known.get(room, 0):
             return
-        if event == "room.joined":
-            self.positions[room] = max(d["seq"], self.positions.get(room, 0))
-        else:
+        at = self.positions.get(room)
+        if frame["ev"] == "room.left":
             self._leave(room)
+        elif at is None:
+            self.positions[room] = frame["d"]["seq"]
+        elif at < frame["d"]["seq"]:
+            self.reload(room, frame["d"]["seq"], told)
 
     def _note(self, channels: list[dict[str, Any]]) -> None:
         """An answer told where these channels stand."""

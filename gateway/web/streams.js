@@ -84,17 +84,22 @@ export class Streams {
       told.push(["skip", frame]);
       return false;
     }
-    if (ev === "room.joined" || ev === "room.left") this.#move(ev, d, seq);
     told.push(["event", frame]);
+    if (ev === "room.joined" || ev === "room.left") this.#move(frame, told);
     return false;
   }
 
-  /** The inbox says, in its entry `seq`, that a room is heard from now on, or no more. */
-  #move(ev, d, seq) {
+  /**
+   * The inbox says that a room is heard from now on, or no more. One that was heard before and is given anew from
+   * further on has lines that never came: they are read by page.
+   */
+  #move({ ev, seq, d }, told) {
     const room = `room:${d.room}`;
     if (seq <= (this.#known.get(room) ?? 0)) return;
-    if (ev === "room.joined") this.positions.set(room, Math.max(d.seq, this.positions.get(room) ?? 0));
-    else this.#leave(room);
+    const at = this.positions.get(room);
+    if (ev === "room.left") this.#leave(room);
+    else if (at === undefined) this.positions.set(room, d.seq);
+    else if (at < d.seq) this.reload(room, d.seq, told);
   }
 
   /** An answer told where these channels stand. */
