@@ -43,7 +43,7 @@ async def test_f8_postgres_restarts_and_cuts_its_connections(
                 cut += len(admin.execute(CUT).fetchall())
                 await spent.acked(10)
         assert cut >= 4
-        assert any("storage unavailable" in gateway.log_text() for gateway in pair.both)
+        # Whether anybody was in the middle of something is chance: a connection that was cut while idle heals unseen.
         assert resumed(await spent.end())
 
 
