@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.room import RETRY_S
+from gateway.capacity import RETRY_S
 
 if TYPE_CHECKING:
     from gateway.node import Node
@@ -59,9 +59,9 @@ class DoorProtocol(HttpToolsProtocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, wait_ms)
         self._expect()
         here = len(self.server_state.connections)
-        if self._node.room.is_full(here):
+        if self._node.capacity.is_full(here):
             self._late_comer = True
-            if self._node.room.is_crowded(here):
+            if self._node.capacity.is_crowded(here):
                 self._no_room()
 
     def data_received(self, data: bytes) -> None:
@@ -157,7 +157,7 @@ class DoorProtocol(HttpToolsProtocol):
 
     def _no_room(self) -> None:
         if not self.transport.is_closing():
-            self._node.room.turned_away += 1
+            self._node.capacity.turned_away += 1
             self._refuse(503, NO_ROOM)
 
     def _refuse(self, status: int, text: str) -> None:

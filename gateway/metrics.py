@@ -71,7 +71,7 @@ class Metrics:
             "tsudoi_courier_refused_total", "Refusals by Redis", lambda: node.courier.counters.script_errors
         )
         self._gauge(
-            "tsudoi_turned_away_total", "Connections there was no room for", lambda: node.room.turned_away
+            "tsudoi_turned_away_total", "Connections there was no room for", lambda: node.capacity.turned_away
         )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 

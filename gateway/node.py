@@ -21,12 +21,12 @@ from channels.desk import Desk
 from channels.replays import Replays
 from gateway.admission import Admission
 from gateway.answers import RequestIds
+from gateway.capacity import Capacity
 from gateway.delivery import DeliveryProbe
 from gateway.fanout import Fanout
 from gateway.metrics import Metrics
 from gateway.postman import Postman
 from gateway.probes import Readiness
-from gateway.room import Room
 from gateway.socket import SocketProtocol
 from gateway.tickets import TicketBook
 from gateway.upkeep import Upkeep
@@ -94,7 +94,7 @@ class Node:
         self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
         self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn)
         self.replays = Replays(parts.desk, self.spawn)
-        self.room = Room(parts.settings.limits)
+        self.capacity = Capacity(parts.settings.limits)
         self.metrics = Metrics(self)
         self.readiness = Readiness(self)
         self.delivery = DeliveryProbe(self)

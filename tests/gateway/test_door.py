@@ -207,6 +207,6 @@ async def test_who_comes_when_there_is_no_room_is_told_and_probes_are_answered(s
                 assert said.startswith(b"http/1.1 " + status)
                 assert (b"retry-after: 5" in said) == (status == b"503")
         assert (await client.call("clock.read", t=1))["t"] == 1
-    assert server.node.room.turned_away == 2
+    assert server.node.capacity.turned_away == 2
     async with server.client(aki) as client:
         assert (await client.call("clock.read", t=2))["t"] == 2

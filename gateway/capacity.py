@@ -14,7 +14,7 @@ FILES_KEPT = 64
 RETRY_S = 5
 
 
-class Room:
+class Capacity:
     """See the module."""
 
     def __init__(self, limits: Limits) -> None:
