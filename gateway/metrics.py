@@ -20,14 +20,15 @@ class Metrics:
 
     def __init__(self, node: Node) -> None:
         self.registry = CollectorRegistry()
-        self._opened = Counter(
-            "tsudoi_connections_opened", "WebSocket handshakes accepted", registry=self.registry
-        )
-        self._arrived = Counter(
-            "tsudoi_connections_arrived", "Connections that authenticated", registry=self.registry
-        )
+        self._opened = self._counter("tsudoi_connections_opened", "WebSocket handshakes accepted")
+        self._arrived = self._counter("tsudoi_connections_arrived", "Connections that authenticated")
         self._closed = Counter(
             "tsudoi_connections_closed", "Connections ended, by code", ["code"], registry=self.registry
+        )
+        self._dropped = Counter(
+            "tsudoi_fleeting_dropped",
+            "Ephemeral events that slow readers did not get",
+            registry=self.registry,
         )
         self._behind = Counter(
             "tsudoi_channels_cut", "Channels of slow readers told `behind`", registry=self.registry
@@ -75,6 +76,9 @@ class Metrics:
         )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
 
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, registry=self.registry)
+
     def _gauge(self, name: str, text: str, read: object) -> None:
         Gauge(name, text, registry=self.registry).set_function(read)  # type: ignore[arg-type]  # a function of no arguments
 
@@ -85,6 +89,10 @@ class Metrics:
     def arrived(self) -> None:
         """A connection authenticated."""
         self._arrived.inc()
+
+    def dropped(self, events: int) -> None:
+        """Ephemeral events were given up for a slow reader."""
+        self._dropped.inc(events)
 
     def fell_behind(self) -> None:
         """A channel of a slow reader was cut."""

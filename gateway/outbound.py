@@ -8,6 +8,7 @@ bounds is closed as too slow.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class Slow:
         self.drained: asyncio.Future[None] | None = None
 
 
-class Outbound(asyncio.Protocol):
+class Outbound(asyncio.Protocol, ABC):
     """See the module."""
 
     __slots__ = ("_ending", "_paused", "_slow", "node", "transport")
@@ -51,13 +52,13 @@ class Outbound(asyncio.Protocol):
         self._paused = False
         self._slow: Slow | None = None
 
+    @abstractmethod
     def close(self, code: int, reason: str = "") -> None:
         """Say why and end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_timer(self, why: int) -> None:
         """A wake-up of the node's wheel."""
-        raise NotImplementedError
 
     # asyncio.Protocol
 
@@ -174,7 +175,9 @@ class Outbound(asyncio.Protocol):
         self._too_slow()
 
     def _shed(self, slow: Slow, now: float) -> None:
+        dropped = slow.queue.dropped
         cut = slow.queue.shed(now)
+        self.node.metrics.dropped(slow.queue.dropped - dropped)
         if cut is None or any(name.startswith(INBOX) for name in cut):
             # The inbox carries what nodes obey, so nobody goes on without it.
             self._too_slow()

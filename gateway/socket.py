@@ -48,13 +48,13 @@ class SocketProtocol(Outbound):
         "_connections",
         "_deaf",
         "_heard_at",
-        "_in_flight",
         "_pinged_at",
         "_reader",
         "_refusals",
         "_state",
         "account",
         "actor",
+        "in_flight",
         "peer",
         "reading",
     )
@@ -74,7 +74,8 @@ class SocketProtocol(Outbound):
         self._bucket: TokenBucket | None = None
         self._heard_at = 0.0
         self._pinged_at = 0.0
-        self._in_flight = 0
+        # Operations begun and not answered.
+        self.in_flight = 0
         self._deaf = False
         self._refusals: list[float] | None = None
         self._close_code = 0
@@ -176,15 +177,6 @@ class SocketProtocol(Outbound):
     def silent_since(self) -> float:
         """Monotonic time of the last bytes from the peer."""
         return self._heard_at
-
-    @property
-    def in_flight(self) -> int:
-        """Operations begun and not answered."""
-        return self._in_flight
-
-    @in_flight.setter
-    def in_flight(self, count: int) -> None:
-        self._in_flight = count
 
     def signal(self, signal: Signal) -> Action:
         """Step the state table; the action is the caller's to carry out."""

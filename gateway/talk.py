@@ -105,15 +105,14 @@ async def _run(socket: SocketProtocol, request_id: int | None, operation: Operat
     actor = socket.actor
     assert actor is not None
     socket.in_flight += 1
-    if operation.name == "channel.sync":
-        try:
+    try:
+        if operation.name == "channel.sync":
             await _sync(socket, request_id, request)
-        finally:
-            socket.in_flight -= 1
-        return
-    work = HANDLERS[operation.name](socket.node.desk, actor, request)
-    outcome = await answer(work, operation.name, socket.node.request_ids)
-    socket.in_flight -= 1
+            return
+        work = HANDLERS[operation.name](socket.node.desk, actor, request)
+        outcome = await answer(work, operation.name, socket.node.request_ids)
+    finally:
+        socket.in_flight -= 1
     if outcome.error is not None:
         socket.send(error_frame(request_id, outcome.error))
     else:

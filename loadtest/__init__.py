@@ -1,1 +1,1 @@
-"""The roof: a well-mannered client and the people simulated with it. It sees the wire only, like any client."""
+"""The roof: a well-mannered client, and benchmarks. It sees the wire only, like any client."""

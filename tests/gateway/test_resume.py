@@ -43,6 +43,16 @@ def back(server: RunningNode, who: NewAccount, positions: dict[str, int]) -> Cli
     return client
 
 
+async def slowly_back(
+    server: RunningNode, speaker: NewAccount, who: NewAccount, room: str, positions: dict[str, int]
+) -> Reader:
+    """More is missed than a socket takes at once, and nothing of it is in memory: a reader who has just begun."""
+    await speak(server, speaker, room, 900, size=1_900)
+    server.node.hub.recent = Recent()
+    epoch = server.node.epoch
+    return Reader(*await stalled(server, who.token, b'"recovered":true', positions=positions, epoch=epoch))
+
+
 async def test_a_resume_is_served_from_memory_and_else_from_the_log(start_node: Start) -> None:
     server = await start_node(FREE)
     aki, haru = await server.friends("aki", "haru")
@@ -112,10 +122,7 @@ async def test_a_slow_resume_holds_little_and_ends_live_without_a_hole(start_nod
     server = await start_node(NARROW)
     aki, haru = await server.friends("aki", "haru")
     room, positions = await group(server, aki, haru)
-    await speak(server, aki, room, 900, size=1_900)
-    server.node.hub.recent = Recent()
-    epoch = server.node.epoch
-    reader = Reader(*await stalled(server, haru.token, b'"recovered":true', positions=positions, epoch=epoch))
+    reader = await slowly_back(server, aki, haru, room, positions)
     (socket,) = [s for s in server.node.sockets if s.account == haru.account.id]
     most = 0
     async with server.client(aki) as a:
@@ -139,10 +146,7 @@ async def test_who_leaves_during_a_slow_resume_gets_no_further_portion(start_nod
     server = await start_node(NARROW)
     aki, haru = await server.friends("aki", "haru")
     room, positions = await group(server, aki, haru)
-    await speak(server, aki, room, 900, size=1_900)
-    server.node.hub.recent = Recent()
-    epoch = server.node.epoch
-    reader = Reader(*await stalled(server, haru.token, b'"recovered":true', positions=positions, epoch=epoch))
+    reader = await slowly_back(server, aki, haru, room, positions)
     (socket,) = [s for s in server.node.sockets if s.account == haru.account.id]
     async with server.client(haru) as other_device:
         await until(lambda: socket.choked)
@@ -159,11 +163,8 @@ async def test_a_sync_during_a_resume_takes_it_over(start_node: Start) -> None:
     server = await start_node(NARROW)
     aki, haru = await server.friends("aki", "haru")
     room, positions = await group(server, aki, haru)
-    await speak(server, aki, room, 900, size=1_900)
-    server.node.hub.recent = Recent()
-    epoch = server.node.epoch
     channel = f"room:{room}"
-    reader = Reader(*await stalled(server, haru.token, b'"recovered":true', positions=positions, epoch=epoch))
+    reader = await slowly_back(server, aki, haru, room, positions)
     for _ in range(30):
         await reader.frame()
     at = reader.seqs[-1]
