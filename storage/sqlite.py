@@ -218,7 +218,9 @@ class _Reader(_Thread):
                 try:
                     job.settle(job.run(self.tx()))
                 finally:
-                    connection.execute("rollback")
+                    # A failure of the disk has ended it already.
+                    if connection.in_transaction:
+                        connection.execute("rollback")
             except _TROUBLE as error:
                 job.error = StorageUnavailable(str(error))
             except Exception as error:

@@ -57,6 +57,8 @@ async def spend(spent: Evening, seconds: float) -> None:
 
 async def test_f3_redis_killed_and_restarted(pair: Cluster, own_valkey: ValkeyServer, tmp_path: Path) -> None:
     async with evening(pair.both, pair.urls(0, 1, 0), tmp_path) as spent:
+        # What is judged is who waits for Redis, not how fast the machine is.
+        spent.pause_s = 0.05
         await spent.acked(20)
         lives = spent.lives
         await asyncio.to_thread(own_valkey.kill)
@@ -72,7 +74,8 @@ async def test_f3_redis_killed_and_restarted(pair: Cluster, own_valkey: ValkeySe
         events = await spent.end()
         assert spent.lives == lives, "somebody was disconnected"
         near = [e for e in events if e["what"] != "ack" or e["who"] != "haru"]
-        assert statistics.median(delays_s(near, "mio", since, down)) < 0.2, (
+        # By the sweep alone it would be half of its 2 s.
+        assert statistics.median(delays_s(near, "mio", since, down)) < 0.5, (
             "the same gateway waited for Redis"
         )
         assert max(delays_s(events, "haru", since, down)) < CATCH_UP_S

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+
+import apsw
 
 from channels.accounts import NewAccount
 from loadtest.client import Client
@@ -93,11 +94,13 @@ async def test_a_start_on_an_older_copy_of_the_data_makes_clients_reload(
         room, _ = await group(server, aki, haru)
         await speak(server, aki, room, 5)
         epoch = server.node.epoch
+        # By the library the server uses: a second one in this process would drop the locks of the first.
         with (
-            closing(sqlite3.connect(settings.sqlite_path)) as source,
-            closing(sqlite3.connect(copy)) as target,
+            closing(apsw.Connection(str(settings.sqlite_path))) as source,
+            closing(apsw.Connection(str(copy))) as target,
+            target.backup("main", source, "main") as backup,
         ):
-            source.backup(target)
+            backup.step()
         await speak(server, aki, room, 3)
         async with server.client(haru) as client:
             ear = client.ear

@@ -60,7 +60,7 @@ async def test_a_killed_server_comes_back_and_the_node_is_suspect(
         for seq in range(1, 101):
             a.courier.publish(entry("room:1", seq))
         a.courier.publish(entry("room:1", 0))
-    assert lag.worst_s < 0.2, "publishing to a dead server must not hold the loop"
+    assert lag.worst_s < 0.5, "publishing to a dead server must not hold the loop"
     # A writer learns of the death with its next flush, so the count may follow.
     await until(lambda: a.courier.counters.dropped == 1, "the ephemeral given up")
     assert (a.suspects, b.suspects) == (0, 0), (
@@ -87,7 +87,7 @@ async def test_a_frozen_server_costs_nobody_more_than_the_deadline(
         begun = loop.time()
         for seq in range(1, 2001):
             a.courier.publish(entry("room:1", seq, frame=b"x" * 2000))
-        assert loop.time() - begun < 0.2, "publish never waits"
+        assert loop.time() - begun < 0.5, "publish never waits"
         begun = loop.time()
         assert await a.courier.recent() == []
         assert loop.time() - begun < TIMEOUT_S + SLACK_S
@@ -98,7 +98,7 @@ async def test_a_frozen_server_costs_nobody_more_than_the_deadline(
         begun = loop.time()
         await a.courier.close()
         assert loop.time() - begun < TIMEOUT_S + SLACK_S
-    assert lag.worst_s < 0.2
+    assert lag.worst_s < 0.5
     own_valkey.resume()
 
 

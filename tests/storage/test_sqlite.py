@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from storage.database import StorageUnavailable
+from storage.database import StorageUnavailable, Tx
 from storage.sqlite import VERSION_MIN, SqliteDatabase, connect
 from tests.support.world import open_database
 
@@ -142,3 +142,20 @@ def test_killed_hard_everything_acknowledged_is_there(tmp_path: Path, after: int
     connection.close()
     assert set(acknowledged) <= there
     assert len(acknowledged) >= after
+
+
+async def test_a_read_whose_transaction_ended_under_it_is_unavailable(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    database = open_database("sqlite", tmp_path, request)
+    await database.open(lambda parcels: None)
+
+    def broken(tx: Tx) -> None:
+        # As the library does on a failure of the disk: first it rolls back, then it raises.
+        tx.rows("rollback")
+        raise apsw.IOError("disk I/O error")
+
+    with pytest.raises(StorageUnavailable, match="disk I/O error"):
+        await database.read(broken)
+    assert await database.read(lambda tx: tx.rows("select 1")) == [(1,)]
+    await database.close()
