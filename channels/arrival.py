@@ -6,7 +6,7 @@ missed before them is read afterwards, as the socket drains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -15,6 +15,7 @@ from channels.accounts import hash_token
 from channels.desk import Actor, Desk
 from channels.entries import render
 from channels.rules.accounts import ADMITTED
+from channels.signals import readable
 from realtime.channel import seen_by
 from realtime.errors import Refusal
 from realtime.models import Badges
@@ -23,6 +24,7 @@ from realtime.recovery import CONNECTION_ENTRIES_MAX, Plan, Standing, Stretch, p
 from storage import log
 from storage.accounts import session_by_hash, session_by_id, touch_session
 from storage.database import Tx
+from storage.relations import apart_of
 from storage.rooms import badges, heard_by
 from storage.rows import SessionRow
 
@@ -46,6 +48,7 @@ class Arrival:
     actor: Actor
     plan: Plan
     badges: Badges
+    apart: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Polled:
 
     plan: Plan
     missed: list[Parcel]
+    apart: frozenset[str]
 
 
 async def authenticate(desk: Desk, credential: Credential) -> Actor:
@@ -72,22 +76,35 @@ async def arrive(desk: Desk, credential: Credential, positions: Mapping[str, int
         planned = plan(_standings(tx, actor.account), positions)
         rooms_unread, requests, invitations = badges(tx, actor.account)
         counts = Badges(rooms_unread=rooms_unread, requests=requests, invitations=invitations)
-        return Arrival(actor, planned, counts), used_at
+        return Arrival(actor, planned, counts, apart_of(tx, actor.account)), used_at
 
     arrival, used_at = await desk.db.read(unit)
     await _note_use(desk, arrival.actor, used_at)
     return arrival
 
 
-async def rehear(desk: Desk, actor: Actor, positions: Mapping[str, int | None]) -> Plan:
-    """The same join for some channels of a live connection, judged anew; those it may not hear are left out. A
-    position of None asks for the channel as it is now. Errors: `unauthenticated`, `forbidden`, because what ended the
+async def rehear(
+    desk: Desk, actor: Actor, positions: Mapping[str, int | None], watched: Collection[str] = ()
+) -> Plan:
+    """The same join for some channels of a live connection, judged anew; those it may not hear are left out. `watched`
+    are those it hears without being inside. A position of None asks for the channel as it is now. Errors: `unauthenticated`, `forbidden`, because what ended the
     session may lie before the positions asked for."""
 
     def unit(tx: Tx) -> Plan:
         _still(tx, desk, actor)
         standings = _standings(tx, actor.account)
+        missing = [name for name in watched if name in positions and name not in standings]
+        standings |= {name: Standing(*at) for name, at in readable(tx, missing).items()}
         return plan({name: at for name, at in standings.items() if name in positions}, positions)
+
+    return await desk.db.read(unit)
+
+
+async def watchable(desk: Desk, actor: Actor, names: Collection[str]) -> set[str]:
+    """Those of some channels that this account may watch: what everybody may read, and what it hears anyway."""
+
+    def unit(tx: Tx) -> set[str]:
+        return {*readable(tx, names), *(name for name in heard_by(tx, actor.account) if name in names)}
 
     return await desk.db.read(unit)
 
@@ -109,7 +126,8 @@ async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_e
         standings = _standings(tx, account)
         asked = {name: at for name, at in standings.items() if name in positions or not positions}
         planned = plan(asked, positions if same_epoch else {})
-        missed = _missed(tx, account, planned.stretches)
+        apart = frozenset(apart_of(tx, account))
+        missed = _missed(tx, account, apart, planned.stretches)
         channels = [
             structs.replace(
                 told, recovered=told.recovered and (told.seq == positions[told.ch] or told.ch in missed)
@@ -117,7 +135,9 @@ async def poll(desk: Desk, account: str, positions: Mapping[str, int], *, same_e
             for told in planned.channels
         ]
         return Polled(
-            planned._replace(channels=channels), [parcel for parcels in missed.values() for parcel in parcels]
+            planned._replace(channels=channels),
+            [parcel for parcels in missed.values() for parcel in parcels],
+            apart,
         )
 
     return await desk.db.read(unit)
@@ -155,7 +175,7 @@ async def _note_use(desk: Desk, actor: Actor, due: int) -> None:
         await desk.db.write(lambda tx: touch_session(tx, actor.session, due))
 
 
-def _missed(tx: Tx, account: str, stretches: list[Stretch]) -> dict[str, list[Parcel]]:
+def _missed(tx: Tx, account: str, apart: frozenset[str], stretches: list[Stretch]) -> dict[str, list[Parcel]]:
     """Per channel, all entries of its stretch: contiguous or not at all, as many as one answer may carry."""
     found: dict[str, list[Parcel]] = {stretch.channel: [] for stretch in stretches}
     for parcel in render(tx, log.read(tx, stretches, CONNECTION_ENTRIES_MAX)):
@@ -164,7 +184,7 @@ def _missed(tx: Tx, account: str, stretches: list[Stretch]) -> dict[str, list[Pa
     whole = {}
     for name, after, top in stretches:
         parcels = found[name]
-        size = sum(len(seen_by(parcel, account)) for parcel in parcels)
+        size = sum(len(seen_by(parcel, account, apart)) for parcel in parcels)
         if len(parcels) == top - after and size <= room:
             whole[name] = parcels
             room -= size

@@ -7,7 +7,19 @@ from typing import Any
 
 import msgspec
 
-from channels import invites, messages, moderation, profiles, relations, requests, rooms, sessions, signup
+from channels import (
+    communities,
+    invites,
+    messages,
+    moderation,
+    posts,
+    profiles,
+    relations,
+    requests,
+    rooms,
+    sessions,
+    signup,
+)
 from channels.desk import Actor, Desk, Visitor
 from realtime.table import OPERATIONS
 
@@ -48,6 +60,15 @@ HANDLERS: dict[str, Handler] = {
     "message.list": messages.list_messages,
     "message.get": messages.get,
     "message.delete": messages.delete,
+    "community.create": communities.create,
+    "community.get": communities.get,
+    "community.list": communities.list_communities,
+    "community.join": communities.join,
+    "community.leave": communities.leave,
+    "post.create": posts.create,
+    "post.get": posts.get,
+    "post.delete": posts.delete,
+    "timeline.list": posts.timeline,
     "invite.create": invites.create,
     "invite.list": invites.list_invites,
     "invite.revoke": invites.revoke,
@@ -59,7 +80,7 @@ HANDLERS: dict[str, Handler] = {
     "session.delete": sessions.log_out,
 }
 """Operations that concern the connection itself (`connect`, `pong`, `clock.read`, `session.ticket`,
-`channel.sync`) are the doors' own."""
+`channel.*`) are the doors' own."""
 
 GUESTS: dict[str, GuestHandler] = {
     "invite.get": invites.look,

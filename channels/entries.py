@@ -22,25 +22,36 @@ from realtime.events import (
     ephemeral_frame,
 )
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
-from realtime.ids import INBOX, inbox_channel, room_channel
+from realtime.ids import INBOX, community_channel, inbox_channel, room_channel
 from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
 from realtime.parcels import Audience, Parcel
+from realtime.posts import InboxCommunity, Post, PostCreated, PostDeleted
 from realtime.relations import FollowEvent
 from storage import log
 from storage.accounts import accounts_by_id
 from storage.database import Tx
 from storage.log import Draft
 from storage.messages import messages_by_id
+from storage.posts import posts_by_id
 from storage.relations import Between, between
 from storage.rooms import room_by_id
-from storage.rows import AccountRow, LogRow, MessageRow, RoomRow
+from storage.rows import AccountRow, LogRow, MessageRow, PostRow, RoomRow
 
 MEMBER_REMOVED = "room.member_removed"
 """A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
+COMMUNITY_LEFT = "community.member_left"
+"""A technical entry, as `MEMBER_REMOVED`."""
 INBOX_KINDS = ("room.joined", "room.invited", "room.requested", "room.left")
+STANDING_KINDS = ("community.joined", "community.left")
 FOLLOW_KINDS = ("follow.added", "follow.requested", "follow.accepted")
 SESSION_REVOKED = "session.revoked"
 """A technical entry of an inbox: hubs close the account's connections of the target session, or all for `*`."""
+APART = "relation.apart"
+"""A technical entry of the blocker's inbox: nodes keep the two from each other. The other one's inbox says nothing."""
+TOGETHER = "relation.together"
+"""A technical entry of an inbox: neither of the two blocks the other any more."""
+ACCOUNT_AWAY = "account.away"
+"""A technical entry of an inbox: what nodes remember of this account's posts is to be judged anew."""
 ACCOUNT_SUSPENDED = "account.suspended"
 """A technical entry of an inbox: hubs close all of the account's connections."""
 
@@ -135,6 +146,46 @@ def standing_changed(kind: str, account: str, room: str, seq: int, by: str | Non
     return Entry(draft, _inbox_view)
 
 
+def post_view(row: PostRow, author: AccountRow) -> Post:
+    """A post's row and its author's → its shape on the wire."""
+    return Post(
+        id=row.id,
+        channel=row.home,
+        community=row.community,
+        seq=row.seq,
+        author=own_card(author),
+        at=row.at,
+        text=row.body or "",
+    )
+
+
+def post_created(row: PostRow, author: AccountRow) -> Entry:
+    """Something was posted. The row's `seq` is the seq its entry gets, which is the next of its home."""
+    draft = Draft(row.home, "post.created", row.id, row.author)
+    return Entry(draft, lambda _: PostCreated(post=post_view(row, author)))
+
+
+def post_deleted(row: PostRow) -> Entry:
+    """A post was deleted."""
+    draft = Draft(row.home, "post.deleted", row.id, row.author)
+    return Entry(draft, lambda _: PostDeleted(post=row.id, post_seq=row.seq))
+
+
+def community_left(community: str, account: str) -> Entry:
+    """Hubs obey this before any higher seq."""
+    draft = Draft(community_channel(community), COMMUNITY_LEFT, community, account, Audience.NOBODY, account)
+    return Entry(draft, None)
+
+
+def community_standing(kind: str, account: str, community: str, seq: int) -> Entry:
+    """One of `STANDING_KINDS` for one account; nodes read `target` to know the channel concerned."""
+    extra = orjson.dumps({"seq": seq}).decode()
+    draft = Draft(
+        inbox_channel(account), kind, community, account, Audience.ALL, community_channel(community), extra
+    )
+    return Entry(draft, _standing_view)
+
+
 def session_revoked(account: str, session: str) -> Entry:
     """Hubs close the session's connections before any higher seq; `*` means all of them."""
     return Entry(
@@ -146,6 +197,23 @@ def account_suspended(account: str) -> Entry:
     """Hubs close the account's connections."""
     return Entry(
         Draft(inbox_channel(account), ACCOUNT_SUSPENDED, account, account, Audience.NOBODY, account), None
+    )
+
+
+def stand_apart(account: str, other: str) -> Entry:
+    """Nodes obey it at once."""
+    return Entry(Draft(inbox_channel(account), APART, other, account, Audience.NOBODY, other), None)
+
+
+def stand_together(account: str, other: str) -> Entry:
+    """Nodes obey it when the database confirms it."""
+    return Entry(Draft(inbox_channel(account), TOGETHER, other, account, Audience.NOBODY, other), None)
+
+
+def account_away(account: str) -> Entry:
+    """The account is hidden, deleted or erased."""
+    return Entry(
+        Draft(inbox_channel(account), ACCOUNT_AWAY, account, account, Audience.NOBODY, account), None
     )
 
 
@@ -184,15 +252,22 @@ def _inbox_view(row: LogRow) -> InboxRoom:
     return InboxRoom(room=row.ref, seq=extra["seq"], by=extra["by"])
 
 
+def _standing_view(row: LogRow) -> InboxCommunity:
+    return InboxCommunity(community=row.ref, seq=orjson.loads(row.extra)["seq"])
+
+
 # The log, read again
 
 
 def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
     """Log rows → parcels as of now: what was deleted since is for nobody."""
+    posts = posts_by_id(tx, [row.ref for row in rows if row.kind.startswith("post.")])
+    people = [row.ref for row in rows if row.kind in ("invite.redeemed", *FOLLOW_KINDS)]
     found = Found(
         messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")]),
+        posts,
         {row.ref: room_by_id(tx, row.ref) for row in rows if row.kind == "room.updated"},
-        accounts_by_id(tx, [row.ref for row in rows if row.kind in ("invite.redeemed", *FOLLOW_KINDS)]),
+        accounts_by_id(tx, [*people, *(post.author for post in posts.values())]),
         between(tx, [_pair(row) for row in rows if row.kind in FOLLOW_KINDS]),
     )
     return [parcel_of(row, _payload(row, found), tx.node) for row in rows]
@@ -202,6 +277,7 @@ class Found(NamedTuple):
     """The rows that entries refer to, by id."""
 
     messages: dict[str, MessageRow]
+    posts: dict[str, PostRow]
     rooms: dict[str, RoomRow | None]
     accounts: dict[str, AccountRow]
     relations: dict[tuple[str, str], Between]
@@ -214,6 +290,8 @@ def _pair(row: LogRow) -> tuple[str, str]:
 def _payload(row: LogRow, found: Found) -> Shape | None:
     if row.kind in INBOX_KINDS:
         return _inbox_view(row)
+    if row.kind in STANDING_KINDS:
+        return _standing_view(row)
     if row.kind in FOLLOW_KINDS:
         return _follow_payload(row, found)
     match row.kind:
@@ -222,6 +300,8 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
             return _room_view(room) if room else None
         case "message.created" | "message.deleted":
             return _message_payload(row, found.messages.get(row.ref))
+        case "post.created" | "post.deleted":
+            return _post_payload(row, found)
         case "invite.redeemed":
             account = found.accounts.get(row.ref)
             return InviteUsed(invite=row.extra, account=account_card(account)) if account else None
@@ -246,6 +326,19 @@ def _message_payload(row: LogRow, message: MessageRow | None) -> Shape | None:
     if row.kind == "message.deleted":
         return MessageDeleted(message=message.id, message_seq=message.seq)
     return MessageCreated(message=message_view(message)) if message.deleted_at is None else None
+
+
+def _post_payload(row: LogRow, found: Found) -> Shape | None:
+    """Deleted since, or by somebody who is not here any more: for nobody."""
+    post = found.posts.get(row.ref)
+    if post is None:
+        return None
+    if row.kind == "post.deleted":
+        return PostDeleted(post=post.id, post_seq=post.seq)
+    author = found.accounts[post.author]
+    if post.deleted_at is not None or author.state not in HERE:
+        return None
+    return PostCreated(post=post_view(post, author))
 
 
 def account_card(row: AccountRow) -> AccountCard:

@@ -8,15 +8,16 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from channels import communities
 from channels.desk import Actor, Desk
-from channels.entries import gone_card
+from channels.entries import account_away, emit, gone_card
 from channels.rooms import pass_on
-from channels.rules.accounts import AccountState, Sight, sight
+from channels.rules.accounts import HERE, AccountState, Sight, sight
 from channels.sessions import end_sessions
 from realtime import relations as n
 from realtime.errors import Refusal
 from realtime.gate import Audience, WriteFrom
-from realtime.ids import room_channel
+from realtime.ids import community_channel, room_channel
 from realtime.requests import AccountGet, Done, Empty
 from realtime.settings import Limits
 from realtime.text import (
@@ -29,6 +30,7 @@ from realtime.text import (
 )
 from storage import log, profiles
 from storage.accounts import account_by_handle, followed_among, followers_among, set_state
+from storage.communities import communities_by_id, communities_founded, update_community
 from storage.database import Tx
 from storage.profiles import ProfileRow
 from storage.relations import UNKNOWN, asked_follow, between, marked, met_in_room
@@ -200,22 +202,28 @@ def _change(tx: Tx, account: str, before: AccountState, after: AccountState) -> 
         raise Refusal("forbidden", "Not in this state of the account.")
     if row.state != after:
         set_state(tx, account, after)
+        if after not in HERE:
+            emit(tx, [account_away(account)])
     return Done()
 
 
 async def delete(desk: Desk, actor: Actor, request: Empty) -> n.Deleted:
-    """All sessions end and founded groups pass on; logging in within the days of grace takes it back."""
+    """All sessions end and founded places pass on; logging in within the days of grace takes it back."""
 
     def unit(tx: Tx) -> n.Deleted:
         me = actor.account
         founded = profiles.groups_founded(tx, me)
-        log.lock(tx, map(room_channel, founded))
+        places = communities_founded(tx, me)
+        log.lock(tx, [*map(community_channel, places), *map(room_channel, founded)])
+        for community in communities_by_id(tx, places).values():
+            update_community(tx, communities.pass_on(tx, community, me))
         for room_id in founded:
             room = room_by_id(tx, room_id)
             if room is not None:
                 pass_on(tx, room, me)
         erase_at = tx.now_ms() + desk.settings.limits.erase_after_days * DAY_MS
         set_state(tx, me, AccountState.DELETED, erase_at)
+        emit(tx, [account_away(me)])
         end_sessions(tx, me)
         return n.Deleted(erase_at=erase_at)
 

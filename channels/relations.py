@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from channels.desk import Actor, Desk
-from channels.entries import Entry, account_card, emit, follow_told, gone_card, standing_changed
+from channels.entries import (
+    Entry,
+    account_card,
+    emit,
+    follow_told,
+    gone_card,
+    stand_apart,
+    stand_together,
+    standing_changed,
+)
 from channels.profiles import sight_of
 from channels.requests import standing_between
 from channels.rules.accounts import HERE, Sight
@@ -146,6 +155,7 @@ async def block_add(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
         _check_mark(tx, desk, "block", actor, other)
         if relations.add_mark(tx, "block", me, other):
             relations.part(tx, me, other)
+            emit(tx, [stand_apart(me, other)])
         met = room_of_pair(tx, pair_of(me, other))
         if met is None:
             return None
@@ -173,7 +183,11 @@ async def block_remove(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
     """Block no more. What was lost does not come back by itself."""
 
     def unit(tx: Tx) -> Done:
-        relations.drop_mark(tx, "block", actor.account, request.account)
+        me, other = actor.account, request.account
+        _lock_both(tx, me, other)
+        relations.drop_mark(tx, "block", me, other)
+        if not relations.apart(tx, me, other):
+            emit(tx, [stand_together(me, other)])
         return Done()
 
     return await desk.db.write(unit)

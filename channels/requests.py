@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from channels import batches
 from channels.desk import Actor, Desk
 from channels.entries import Entry, emit, member_removed, message_created, room_updated, standing_changed
 from channels.rules.accounts import HERE, request_arrives
 from channels.rules.rooms import Act, Facts, verdict
-from channels.send import SendItem, check_peer, check_reply, claim, facts_of, message_row, other_of
+from channels.send import WAYS, SendItem, check_peer, check_reply, facts_of, message_row, other_of
 from channels.views import room_view
 from realtime.errors import Refusal
 from realtime.ids import inbox_channel, room_channel
@@ -106,7 +107,7 @@ async def send_in_closed_dm(desk: Desk, item: SendItem) -> Sent:
     """`room.send` where the DM is not open: it asks, answers, or opens. Errors as `room.send`."""
 
     def unit(tx: Tx) -> Sent:
-        said, ids = claim(tx, [item])
+        said, ids = batches.claim(tx, [item], WAYS)
         outcome = said.get(item.key)
         if isinstance(outcome, Exception):
             raise outcome

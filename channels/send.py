@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from channels import batches
+from channels.batches import Outcomes
 from channels.entries import message_created, parcel_of
-from channels.once import check_same, digest_of
 from channels.rules.accounts import HERE
 from channels.rules.rooms import Act, Facts, verdict
 from realtime.errors import Refusal
@@ -20,10 +21,9 @@ from realtime.models import MemberState, RoomKind, RoomState
 from realtime.requests import RoomSend, Sent
 from realtime.settings import Limits
 from realtime.text import TextLimit
-from storage import log, nonces
+from storage import log
 from storage.database import Tx
 from storage.messages import insert_messages, messages_by_id
-from storage.nonces import NonceRow
 from storage.relations import Between, between
 from storage.rooms import members_among
 from storage.rows import MemberRow, MessageRow, RoomRow
@@ -57,16 +57,7 @@ class SendBatch:
 
     def run(self, tx: Tx, items: Sequence[SendItem]) -> list[Sent | Exception]:
         """See the module."""
-        unique: dict[tuple[str, str], SendItem] = {}
-        for item in items:
-            unique.setdefault(item.key, item)
-        outcomes, ids = claim(tx, list(unique.values()))
-        fresh = [item for item in unique.values() if item.key not in outcomes]
-        if fresh:
-            _write(tx, fresh, ids, outcomes)
-            refused = [item.key for item in fresh if isinstance(outcomes[item.key], Exception)]
-            nonces.release(tx, refused)
-        return [_same(outcomes[item.key], item, unique[item.key]) for item in items]
+        return batches.run(tx, items, WAYS)
 
 
 SEND = SendBatch()
@@ -111,37 +102,9 @@ def facts_of(
     )
 
 
-Outcomes = dict[tuple[str, str], Sent | Exception]
-
-
-def claim(tx: Tx, items: list[SendItem]) -> tuple[Outcomes, dict[tuple[str, str], str]]:
-    """Claim all nonces; outcomes of those that were said before, and the ids the fresh ones will have."""
-    at = tx.now_ms()
-    ids = {item.key: tx.new_id() for item in items}
-    rows = [
-        NonceRow(item.account, item.request.nonce, SEND.name, digest_of(item.request), ids[item.key], at)
-        for item in items
-    ]
-    known = nonces.claim(tx, rows)
-    if not known:
-        return {}, ids
-    before = messages_by_id(
-        tx, [row.result for row in known.values() if row.result and row.operation == SEND.name]
-    )
-    outcomes: Outcomes = {}
-    for row in rows:
-        old = known.get((row.account, row.nonce))
-        if old is None:
-            continue
-        try:
-            check_same(old, row.operation, row.digest)
-            message = before.get(old.result or "")
-            if message is None:
-                raise Refusal("unavailable")
-            outcomes[row.account, row.nonce] = Sent(message=message.id, seq=message.seq, at=message.at)
-        except Refusal as refusal:
-            outcomes[row.account, row.nonce] = refusal
-    return outcomes, ids
+def _recall(tx: Tx, ids: list[str]) -> dict[str, Sent]:
+    """What was answered for messages that were sent before."""
+    return {row.id: Sent(message=row.id, seq=row.seq, at=row.at) for row in messages_by_id(tx, ids).values()}
 
 
 def _write(tx: Tx, items: list[SendItem], ids: dict[tuple[str, str], str], outcomes: Outcomes) -> None:
@@ -229,8 +192,5 @@ def check_reply(item: SendItem, member: MemberRow, targets: dict[str, MessageRow
     return Refusal("not_found", "The line replied to is not here.", at="$.reply_to") if hidden else None
 
 
-def _same(outcome: Sent | Exception, item: SendItem, done: SendItem) -> Sent | Exception:
-    """Two items of one batch under one nonce: the second gets the first's answer, if it says the same."""
-    if item is not done and digest_of(item.request) != digest_of(done.request):
-        return Refusal("conflict", "This nonce was used with other content.", at="$.nonce")
-    return outcome
+WAYS = batches.Ways("room.send", _recall, _write)
+"""How a message is sent once."""

@@ -42,6 +42,8 @@ KINDS = {
 }
 CHANNEL_KINDS = {
     "room": ("room:<room id>", "whoever is inside the room"),
+    "community": ("community:<community id>", "whoever is inside the community, or watches it"),
+    "any": ("<channel>", "whoever hears the channel"),
     "inbox": ("user:<account id>", "that account alone"),
 }
 """Kinds of channels: how their names are made, and who hears them."""

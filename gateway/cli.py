@@ -160,20 +160,27 @@ def doctor(as_json: bool) -> None:
     "--circle", type=click.IntRange(1, 150), default=10, show_default=True, help="Friends per circle."
 )
 @click.option("--rooms", type=click.IntRange(0, 500), default=1, show_default=True, help="Groups per circle.")
+@click.option(
+    "--communities",
+    type=click.IntRange(0, 200),
+    default=0,
+    show_default=True,
+    help="Public communities that all of them are in.",
+)
 @click.option("--prefix", default="load", show_default=True, help="How their handles begin.")
 @json_option
-def seed(people: int | None, circle: int, rooms: int, prefix: str, as_json: bool) -> None:
+def seed(people: int | None, as_json: bool, **crowd: Any) -> None:
     """Make the demo people and their room in this database.
 
     With --people, make people for load tests instead and print one line of JSON per circle of friends: their tokens and
-    the ids of their rooms. Keep the output secret: whoever has a token is that person.
+    the ids of their rooms and communities. Keep the output secret: whoever has a token is that person.
     """
     from gateway.crowd import Crowd
     from gateway.offline import seed as run
     from gateway.offline import seed_crowd
 
     if people is not None:
-        guarded(lambda: seed_crowd(read_settings(), Crowd(people, circle, rooms, prefix), click.echo))
+        guarded(lambda: seed_crowd(read_settings(), Crowd(people, **crowd), click.echo))
         return
     made = guarded(lambda: run(read_settings()))
     say(as_json, {"made": made}, "Made the demo people." if made else "The demo people are there already.")

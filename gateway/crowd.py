@@ -6,12 +6,14 @@ itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from channels import accounts, rooms
+from channels import accounts, communities, rooms
 from channels.accounts import NewAccount
 from channels.desk import Actor, Desk
+from realtime.posts import CommunityCreate, CommunityRef
 from realtime.requests import RoomCreate
 from storage.database import Tx
 
@@ -20,25 +22,28 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """`people` in circles of `circle` friends; each circle has `rooms` groups that all of it are in. Handles begin with
-    `prefix` and end in a number."""
+    """`people` in circles of `circle` friends; each circle has `rooms` groups that all of it are in, and everybody is inside
+    `communities` public communities. Handles begin with `prefix` and end in a number."""
 
     people: int
     circle: int
     rooms: int = 1
+    communities: int = 0
     prefix: str = "load"
 
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """Friends, and the ids of their rooms."""
+    """Friends, the ids of their rooms, and those of the communities that all circles share."""
 
     members: list[NewAccount]
     rooms: list[str]
+    communities: list[str]
 
 
 async def gather(desk: Desk, crowd: Crowd, tell: Callable[[Circle], None]) -> None:
     """Make a crowd; each circle is told as soon as it is whole. Errors: `handle_taken` when the prefix was used."""
+    places: list[str] = []
     for first in range(0, crowd.people, crowd.circle):
         numbers = range(first, min(crowd.people, first + crowd.circle))
         members = await desk.db.write(lambda tx, n=numbers: _people(tx, crowd.prefix, n))  # type: ignore[misc]  # bound now
@@ -52,11 +57,30 @@ async def gather(desk: Desk, crowd: Crowd, tell: Callable[[Circle], None]) -> No
                 accounts=[other.account.id for other in others],
             )
             made.append((await rooms.create(desk, Actor(founder.account.id, founder.session), request)).id)
-        tell(Circle(members, made))
+        places = places or await _found(desk, crowd, founder)
+        await _enter(desk, places, members)
+        tell(Circle(members, made, places))
 
 
 def _people(tx: Tx, prefix: str, numbers: range) -> list[NewAccount]:
     return [accounts.create_account(tx, f"{prefix}_{n}", "", "load test") for n in numbers]
+
+
+async def _found(desk: Desk, crowd: Crowd, founder: NewAccount) -> list[str]:
+    actor = Actor(founder.account.id, founder.session)
+    requests = [
+        CommunityCreate(name=f"{crowd.prefix} {number}", nonce=f"{crowd.prefix}-c{number}")
+        for number in range(crowd.communities)
+    ]
+    return [(await communities.create(desk, actor, request)).id for request in requests]
+
+
+async def _enter(desk: Desk, places: list[str], members: list[NewAccount]) -> None:
+    for place in places:
+        request = CommunityRef(community=place)
+        await asyncio.gather(
+            *(communities.join(desk, Actor(one.account.id, one.session), request) for one in members)
+        )
 
 
 async def _befriend(desk: Desk, members: list[NewAccount]) -> None:

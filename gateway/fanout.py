@@ -16,7 +16,8 @@ import structlog
 
 from channels.arrival import entries_between
 from channels.desk import Desk
-from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
+from channels.entries import ACCOUNT_SUSPENDED, COMMUNITY_LEFT, MEMBER_REMOVED, SESSION_REVOKED
+from gateway.notices import NOTICES, Notices
 from gateway.upkeep import Upkeep
 from realtime.hub import Hub, Listener
 from realtime.ids import INBOX
@@ -57,6 +58,7 @@ class Fanout:
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
+        self._notices = Notices(desk, self.hub, spawn)
         self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
         self._gap_tries = 0
@@ -77,13 +79,18 @@ class Fanout:
     def committed(self, parcels: Sequence[Parcel]) -> None:
         """The database's commit callback: the own hub at once, the courier after it."""
         for parcel in parcels:
-            self.hub.offer(parcel)
+            self._offer(parcel)
             self._courier.publish(parcel)
 
     def take(self, parcels: Sequence[Parcel]) -> None:
         """Parcels of other nodes, from the courier."""
         for parcel in parcels:
-            self.hub.offer(parcel)
+            self._offer(parcel)
+
+    def _offer(self, parcel: Parcel) -> None:
+        if parcel.kind in NOTICES:
+            self._notices.obey(parcel.kind, parcel.channel, parcel.target)
+        self.hub.offer(parcel)
 
     def suspect(self) -> None:
         """Live parcels may have been lost: look at the log now, not at the next sweep."""
@@ -158,8 +165,10 @@ class Fanout:
 
     async def _sweep_once(self) -> None:
         after = self._swept
-        found = await self._desk.db.read(lambda tx: entry_log.tail(tx, after, OVERLAP_MS))
+        found = await self._desk.db.read(lambda tx: entry_log.tail(tx, after, OVERLAP_MS, NOTICES))
         self._swept = found.next_n
+        for kind, channel, target in found.told:
+            self._notices.obey(kind, channel, target)
         for channel, seq in found.tops.items():
             self.hub.suspect(channel, seq)
         await self._upkeep.swept(found.newest_n)
@@ -168,7 +177,7 @@ class Fanout:
 
     def _obey(self, parcel: Parcel, only: Listener | None) -> None:
         """Called by the hub between two seqs of a channel; `only` for a listener that joins behind them."""
-        if parcel.kind == MEMBER_REMOVED:
+        if parcel.kind in (MEMBER_REMOVED, COMMUNITY_LEFT):
             for listener in self._concerned(parcel.target, only):
                 left = self.hub.leave(listener, parcel.channel, parcel.seq)
                 # Who fell behind hears it no more already, and may hold frames of it all the same.
@@ -178,7 +187,7 @@ class Fanout:
             session = parcel.target if parcel.kind == SESSION_REVOKED else ""
             for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).ended(session)
-        elif parcel.kind == "room.joined" and parcel.channel.startswith(INBOX):
+        elif parcel.kind in ("room.joined", "community.joined") and parcel.channel.startswith(INBOX):
             after = int(orjson.loads(parcel.frame)["d"]["seq"])
             for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).hear(parcel.target, after)

@@ -42,7 +42,8 @@ async def hear(socket: SocketProtocol, positions: Mapping[str, int | None]) -> N
 async def again(socket: SocketProtocol, positions: Mapping[str, int | None]) -> Plan | None:
     """Judge channels of a live connection anew; None if the connection ended, or ends because it may not go on."""
     assert socket.actor is not None
-    plan: Plan | None = await _judged(socket, rehear(socket.node.desk, socket.actor, positions))
+    work = rehear(socket.node.desk, socket.actor, positions, socket.watched or ())
+    plan: Plan | None = await _judged(socket, work)
     return plan
 
 
@@ -186,7 +187,7 @@ class Reading:
             if replay is None:
                 self._give_up(stretch.channel)
                 continue
-            socket.write_recovered(replay.seen_by(socket.account))
+            self._hub.tell(socket, replay)
             if stretch.channel not in unfinished:
                 self._arrive(stretch.channel, stretch.upto)
         return True

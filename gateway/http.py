@@ -23,7 +23,7 @@ from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, export, openapi, pages, probes
+from gateway import asyncapi, export, openapi, pages, probes, signals
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.node import Node
@@ -32,6 +32,7 @@ from realtime.errors import ERRORS, Refusal
 from realtime.events import encode
 from realtime.gate import Entered
 from realtime.operations import Door, Operation, Who, decode_request, within_depth
+from realtime.posts import Signal
 from realtime.requests import Clock, ClockRead, Positions, Synced, Ticket
 from realtime.settings import Limits
 from realtime.table import OPERATIONS
@@ -146,6 +147,8 @@ async def _run(node: Node, request: Request, name: str) -> Any:
     if name == "session.ticket":
         ticket, expires_at = node.tickets.issue(who.session)
         return Ticket(ticket=ticket, expires_at=expires_at)
+    if isinstance(parsed, Signal):
+        return await signals.signal(node, who, parsed)
     if isinstance(parsed, Positions):
         return await _sync(node, who, parsed)
     return await HANDLERS[name](node.desk, who, parsed)
@@ -154,7 +157,7 @@ async def _run(node: Node, request: Request, name: str) -> Any:
 async def _sync(node: Node, who: Actor, request: Positions) -> Synced:
     same = request.epoch in ("", node.epoch)
     polled = await poll(node.desk, who.account, request.positions, same_epoch=same)
-    frames = [orjson.loads(seen_by(parcel, who.account)) for parcel in polled.missed]
+    frames = [orjson.loads(seen_by(parcel, who.account, polled.apart)) for parcel in polled.missed]
     return Synced(epoch=node.epoch, channels=polled.plan.channels, frames=frames)
 
 

@@ -81,7 +81,11 @@ def seed_crowd(settings: Settings, crowd: Crowd, say: Callable[[str], None]) -> 
 
     def tell(circle: Circle) -> None:
         tokens = [member.token for member in circle.members]
-        say(orjson.dumps({"tokens": tokens, "rooms": circle.rooms}).decode())
+        say(
+            orjson.dumps(
+                {"tokens": tokens, "rooms": circle.rooms, "communities": circle.communities}
+            ).decode()
+        )
 
     with_desk(settings, lambda desk: gather(desk, crowd, tell))
 

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import gate, models, relations, requests
+from realtime import gate, models, posts, relations, requests
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -31,6 +31,8 @@ SHAPES = (
     models.RoomMember,
     models.Message,
     models.SystemLine,
+    posts.Community,
+    posts.Post,
     models.ChannelPosition,
     models.Badges,
     gate.Invite,
@@ -45,6 +47,7 @@ ENUMS = (
     models.RoomState,
     models.MemberState,
     models.Reading,
+    posts.Role,
     gate.InviteKind,
     gate.Audience,
     gate.WriteFrom,

@@ -57,6 +57,8 @@ class SocketProtocol(Outbound):
         "in_flight",
         "peer",
         "reading",
+        "watched",
+        "writable",
     )
 
     def __init__(
@@ -83,6 +85,9 @@ class SocketProtocol(Outbound):
         self.actor: Actor | None = None
         # Which reading continues which channel, while what was missed is on its way (gateway.hearing).
         self.reading: dict[str, object] | None = None
+        # Channels heard without being inside, and those one was found to write to for as long as one hears them.
+        self.watched: set[str] | None = None
+        self.writable: set[str] | None = None
         self.peer = ""
         self.transport: asyncio.Transport | None = None
 

@@ -11,13 +11,13 @@ import structlog
 
 from channels.arrival import Credential, arrive
 from channels.dispatch import DECODERS, HANDLERS
-from gateway import hearing
+from gateway import hearing, signals
 from gateway.answers import answer, error_of
+from gateway.screen import OWN, reply, respond
 from realtime.closes import Close
 from realtime.connection import Action, Signal, State
 from realtime.errors import Refusal
-from realtime.events import error_frame, reply_frame
-from realtime.ids import INBOX
+from realtime.events import error_frame
 from realtime.models import AccountCard
 from realtime.operations import (
     Door,
@@ -28,7 +28,7 @@ from realtime.operations import (
     id_of_bad_frame,
     within_depth,
 )
-from realtime.requests import Clock, ClockRead, Connect, Connected, Positions, Synced
+from realtime.requests import Clock, ClockRead, Connect, Connected
 from realtime.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ def _operation(socket: SocketProtocol, envelope: Envelope) -> None:
         if operation.name == "pong":
             return
         if operation.name == "clock.read":
-            _reply(socket, envelope.id, _clock(socket, request))
+            reply(socket, envelope.id, _clock(socket, request))
+            return
+        if operation.name == "channel.signal" and signals.known(socket, request.ch):
+            reply(socket, envelope.id, signals.send(socket.node, socket.account, request))
             return
         if socket.in_flight >= socket.node.settings.limits.operations_in_flight_max:
             raise Refusal("rate_limited", "Wait for answers first.", retry_ms=100)
@@ -106,22 +109,15 @@ async def _run(socket: SocketProtocol, request_id: int | None, operation: Operat
     assert actor is not None
     socket.in_flight += 1
     try:
-        if operation.name == "channel.sync":
-            await _sync(socket, request_id, request)
+        own = OWN.get(operation.name)
+        if own is not None:
+            await own(socket, request_id, request)
             return
         work = HANDLERS[operation.name](socket.node.desk, actor, request)
         outcome = await answer(work, operation.name, socket.node.request_ids)
     finally:
         socket.in_flight -= 1
-    if outcome.error is not None:
-        socket.send(error_frame(request_id, outcome.error))
-    else:
-        _reply(socket, request_id, outcome.result)
-
-
-def _reply(socket: SocketProtocol, request_id: int | None, result: object) -> None:
-    if request_id is not None:
-        socket.send(reply_frame(request_id, result))
+    respond(socket, request_id, outcome)
 
 
 def _clock(socket: SocketProtocol, request: ClockRead) -> Clock:
@@ -165,7 +161,7 @@ async def _arrive(
     socket: SocketProtocol, request_id: int | None, request: Connect, credential: Credential
 ) -> None:
     node = socket.node
-    mark = node.hub.mark()
+    mark, begun = node.hub.mark(), node.hub.apart.begun
     positions = request.positions if request.epoch == node.epoch else {}
     outcome = await answer(arrive(node.desk, credential, positions), "connect", node.request_ids)
     if socket.state is not State.JOINING:
@@ -176,6 +172,9 @@ async def _arrive(
         socket.close(hearing.close_of(outcome.error["code"]), outcome.error["code"])
         return
     arrival = outcome.result
+    if not node.hub.apart.know(arrival.actor.account, arrival.apart, begun):
+        socket.close(Close.SERVER_ERROR, "too much happens; come back")
+        return
     socket.actor = arrival.actor
     socket.account = arrival.actor.account
     socket.signal(Signal.JOINED)
@@ -184,24 +183,6 @@ async def _arrive(
     connected = Connected(
         account=card, session=arrival.actor.session, channels=arrival.plan.channels, badges=arrival.badges
     )
-    _reply(socket, request_id, connected)
+    reply(socket, request_id, connected)
     await hearing.join(socket, arrival.plan, mark)
     socket.live()
-
-
-async def _sync(socket: SocketProtocol, request_id: int | None, request: Positions) -> None:
-    """`channel.sync`: leave the channels, then hear them again from the client's positions. As after `connect`, what
-    was missed follows the answer."""
-    node = socket.node
-    same = request.epoch in ("", node.epoch)
-    for name in request.positions:
-        node.hub.leave(socket, name)
-        socket.forget_unsent(name)
-    mark = node.hub.mark()
-    wanted = {name: seq if same else None for name, seq in request.positions.items()}
-    plan = await hearing.again(socket, wanted)
-    if plan is not None:
-        _reply(socket, request_id, Synced(epoch=node.epoch, channels=plan.channels))
-        await hearing.join(socket, plan, mark)
-        if any(name.startswith(INBOX) for name in request.positions) and socket.state is State.LIVE:
-            await hearing.hear_given(socket)

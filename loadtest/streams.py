@@ -10,6 +10,13 @@ from typing import Any
 
 from loadtest.rules import POSITIONS_MAX
 
+PLACES = {
+    "room.joined": "room",
+    "room.left": "room",
+    "community.joined": "community",
+    "community.left": "community",
+}
+"""Entries of the inbox that tell what is heard, and the field that names the place."""
 Frame = dict[str, Any]
 Told = list[tuple[Any, ...]]
 
@@ -92,23 +99,24 @@ class Streams:
             told.append(("skip", frame))
             return False
         told.append(("event", frame))
-        if frame["ev"] in ("room.joined", "room.left"):
+        if frame["ev"] in PLACES:
             self._move(frame, told)
         return False
 
     def _move(self, frame: Frame, told: Told) -> None:
-        """The inbox says that a room is heard from now on, or no more. One that was heard before and is given anew from
+        """The inbox says that a place is heard from now on, or no more. One that was heard before and is given anew from
         further on has lines that never came: they are read by page."""
-        room = f"room:{frame['d']['room']}"
-        if frame["seq"] <= self._known.get(room, 0):
+        kind = PLACES[frame["ev"]]
+        place = f"{kind}:{frame['d'][kind]}"
+        if frame["seq"] <= self._known.get(place, 0):
             return
-        at = self.positions.get(room)
-        if frame["ev"] == "room.left":
-            self._leave(room)
+        at = self.positions.get(place)
+        if frame["ev"].endswith(".left"):
+            self._leave(place)
         elif at is None:
-            self.positions[room] = frame["d"]["seq"]
+            self.positions[place] = frame["d"]["seq"]
         elif at < frame["d"]["seq"]:
-            self.reload(room, frame["d"]["seq"], told)
+            self.reload(place, frame["d"]["seq"], told)
 
     def _note(self, channels: list[dict[str, Any]]) -> None:
         """An answer told where these channels stand."""

@@ -6,11 +6,12 @@ to `last`, `special` the same entries as seen by those few accounts that see one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from realtime.events import skip_frame
+from realtime.ids import COMMUNITY
 from realtime.parcels import Audience, Parcel
 from realtime.sendqueue import Piece
 from realtime.ws import frame
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from realtime.hub import Listener
 
 REPLAYS_MAX = 64
+APART_IN = COMMUNITY
+"""Channels where people who are apart do not see each other's entries. A block does not split a room."""
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Replay:
@@ -29,14 +33,16 @@ class Replay:
     def __init__(self, parcels: list[Parcel]) -> None:
         self._parcels = parcels
         private = any(parcel.audience is Audience.ONLY for parcel in parcels)
-        self._joined = None if private else self._join("")
+        self._joined = None if private else self._join("", _NOBODY)
 
-    def _join(self, account: str) -> bytes:
-        return b"".join([frame(seen_by(parcel, account)) for parcel in self._parcels])
+    def _join(self, account: str, apart: Set[str]) -> bytes:
+        return b"".join([frame(seen_by(parcel, account, apart)) for parcel in self._parcels])
 
-    def seen_by(self, account: str) -> bytes:
-        """The stretch as frames for one account."""
-        return self._join(account) if self._joined is None else self._joined
+    def seen_by(self, account: str, apart: Set[str]) -> bytes:
+        """The stretch as frames for one account, which is `apart` from others."""
+        if self._joined is None or (apart and any(parcel.author in apart for parcel in self._parcels)):
+            return self._join(account, apart)
+        return self._joined
 
 
 # What most channels hold at most moments: nothing. A channel gets something of its own when there is something.
@@ -71,7 +77,7 @@ class Channel:
         self.wanted = 0
         self.default: list[bytes] = _NO_ITEMS
         self.special: dict[str, list[bytes]] = _NO_ENTRIES
-        self.fleeting: list[Piece] = _NO_ITEMS
+        self.fleeting: list[tuple[Piece, Set[str]]] = _NO_ITEMS
         self.replays: dict[int, Replay] = _NO_ENTRIES
 
     @property
@@ -118,12 +124,12 @@ class Channel:
         else:
             self.held = {parcel.seq: parcel}
 
-    def add_fleeting(self, piece: Piece) -> None:
-        """An ephemeral event of this tick."""
+    def add_fleeting(self, piece: Piece, hidden: Set[str]) -> None:
+        """An ephemeral event of this tick, withheld from the accounts in `hidden`."""
         if self.fleeting:
-            self.fleeting.append(piece)
+            self.fleeting.append((piece, hidden))
         else:
-            self.fleeting = [piece]
+            self.fleeting = [(piece, hidden)]
 
     def snapshot_of(self, listener: Listener) -> int:
         """The seq of the snapshot by which somebody who is not let in yet came here; 0 for who hears already."""
@@ -139,8 +145,8 @@ class Channel:
         if self.waiting:
             self.waiting = [entry for entry in self.waiting if entry[1] is not listener]
 
-    def append(self, parcel: Parcel) -> None:
-        """The next entry, last + 1: to be told this tick."""
+    def append(self, parcel: Parcel, hidden: Set[str]) -> None:
+        """The next entry, last + 1: to be told this tick. The accounts in `hidden` are apart from its author."""
         self.last = parcel.seq
         if self.held:
             self.held.pop(parcel.seq, None)
@@ -150,8 +156,11 @@ class Channel:
             self.replays = _NO_ENTRIES
         if parcel.audience is Audience.ALL:
             data = frame(parcel.frame)
-            for chunks in self.special.values():
-                chunks.append(data)
+            if hidden and self.name.startswith(APART_IN):
+                self._withhold(parcel.seq, data, hidden)
+            else:
+                for chunks in self.special.values():
+                    chunks.append(data)
         else:
             data = frame(skip_frame(self.name, parcel.seq, parcel.seq))
             if parcel.audience is Audience.ONLY and parcel.target not in self.special:
@@ -164,6 +173,14 @@ class Channel:
         else:
             self.default = [data]
 
+    def _withhold(self, seq: int, data: bytes, hidden: Set[str]) -> None:
+        """An entry that some accounts get as `skip`."""
+        skip = frame(skip_frame(self.name, seq, seq))
+        fresh = {account: list(self.default) for account in hidden if account not in self.special}
+        self.special = {**self.special, **fresh}
+        for account, chunks in self.special.items():
+            chunks.append(skip if account in hidden else data)
+
     def keep_replay(self, after: int, parcels: list[Parcel]) -> Replay:
         """The stretch after + 1 … last for everyone who asks before the next entry comes."""
         replay = Replay(parcels)
@@ -173,8 +190,9 @@ class Channel:
             self.replays = {after: replay}
         return replay
 
-    def due(self) -> Iterator[tuple[Piece, dict[str, Piece]]]:
-        """What is to be told now: each piece, and how a few accounts see it instead. Nothing is due afterwards."""
+    def due(self) -> Iterator[tuple[Piece, Mapping[str, Piece | None]]]:
+        """What is to be told now: each piece, and how a few accounts see it instead (None: not at all). Nothing is due
+        afterwards."""
         if self.default:
             count = len(self.default)
             first = self.last - count + 1
@@ -187,12 +205,30 @@ class Channel:
             yield piece, special
         if self.fleeting:
             fleeting, self.fleeting = self.fleeting, _NO_ITEMS
-            for piece in fleeting:
-                yield piece, {}
+            plain: list[Piece] = []
+            for piece, hidden in fleeting:
+                if hidden or piece.key:
+                    yield from self._joined(plain)
+                    plain = []
+                    yield piece, dict.fromkeys(hidden)
+                else:
+                    plain.append(piece)
+            yield from self._joined(plain)
+
+    def _joined(self, pieces: list[Piece]) -> Iterator[tuple[Piece, Mapping[str, Piece | None]]]:
+        """Fleeting events that are the same for everybody, as one."""
+        if len(pieces) == 1:
+            yield pieces[0], _NO_ENTRIES
+        elif pieces:
+            yield Piece(b"".join([piece.data for piece in pieces]), len(pieces), self.name), _NO_ENTRIES
 
 
-def seen_by(parcel: Parcel, account: str) -> bytes:
-    """The JSON of a durable entry as one account may see it: its frame, or the `skip` all others get."""
-    if parcel.audience is Audience.ALL or (parcel.audience is Audience.ONLY and parcel.target == account):
+def seen_by(parcel: Parcel, account: str, apart: Set[str] = _NOBODY) -> bytes:
+    """The JSON of a durable entry as one account, which is `apart` from others, may see it: its frame, or the `skip` all
+    others get."""
+    if parcel.audience is Audience.ALL:
+        if not (apart and parcel.author in apart and parcel.channel.startswith(APART_IN)):
+            return parcel.frame
+    elif parcel.audience is Audience.ONLY and parcel.target == account:
         return parcel.frame
     return skip_frame(parcel.channel, parcel.seq, parcel.seq)

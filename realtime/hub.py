@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from realtime.channel import Channel, seen_by
+from realtime.apart import Apart
+from realtime.channel import Channel, Replay, seen_by
 from realtime.parcels import Audience, Parcel
 from realtime.recent import Recent
 from realtime.sendqueue import Piece
@@ -57,6 +58,7 @@ class Hub:
         self._accounts: dict[str, list[Listener]] = {}
         self._dirty: dict[str, Channel] = {}
         self.recent = Recent()
+        self.apart = Apart()
         self.delivered = 0
         self.gaps = 0
 
@@ -76,6 +78,7 @@ class Hub:
             same.remove(listener)
             if not same:
                 del self._accounts[listener.account]
+                self.apart.forget(listener.account)
 
     def of_account(self, account: str) -> list[Listener]:
         """The connections of an account here."""
@@ -84,6 +87,12 @@ class Hub:
     def everyone(self) -> list[Listener]:
         """All connections here."""
         return list(self._heard)
+
+    def part(self, a: str, b: str) -> None:
+        """One of two accounts blocks the other: what is due is told as it was, and nothing after it."""
+        for channel in list(self._dirty.values()):
+            self.flush_channel(channel)
+        self.apart.part(a, b, self._accounts.keys())
 
     def hears(self, listener: Listener, name: str) -> bool:
         """True if the listener hears (or is about to hear) the channel."""
@@ -170,7 +179,8 @@ class Hub:
         for parcel in parcels:
             if not channel.has(listener):
                 return
-            listener.write_recovered(frame(seen_by(parcel, listener.account)))
+            apart = self.apart.of(listener.account)
+            listener.write_recovered(frame(seen_by(parcel, listener.account, apart)))
             if parcel.target and not obeyed:
                 self._obey(parcel, listener)
 
@@ -186,8 +196,12 @@ class Hub:
             if parcels is None:
                 return after
             told = channel.keep_replay(after, parcels)
-        listener.write_recovered(told.seen_by(listener.account))
+        self.tell(listener, told)
         return channel.last
+
+    def tell(self, listener: Listener, replay: Replay) -> None:
+        """A stretch of entries as this listener may see it now."""
+        listener.write_recovered(replay.seen_by(listener.account, self.apart.of(listener.account)))
 
     def resume(self, listener: Listener, name: str, seq: int) -> bool:
         """A reading listener has read up to `seq`: let it in. False if it must read on. True also if the channel was
@@ -296,7 +310,7 @@ class Hub:
             next_parcel = channel.held.pop(channel.last + 1, None) if channel.held else None
 
     def _deliver(self, channel: Channel, parcel: Parcel) -> None:
-        channel.append(parcel)
+        channel.append(parcel, self.apart.hidden_from(parcel.author))
         self._soil(channel)
         if channel.waiting:
             self._admit(channel)
@@ -318,7 +332,7 @@ class Hub:
     def _ephemeral(self, channel: Channel, parcel: Parcel) -> None:
         piece = Piece(frame(parcel.frame), 1, channel.name, key=parcel.key)
         if parcel.audience is Audience.ALL:
-            channel.add_fleeting(piece)
+            channel.add_fleeting(piece, self.apart.hidden_from(parcel.author))
             self._soil(channel)
         elif parcel.audience is Audience.ONLY:
             for listener in channel.listeners:
@@ -340,6 +354,8 @@ class Hub:
                 self.delivered += piece.frames * len(channel.listeners)
                 for listener in channel.listeners:
                     mine = special.get(listener.account, piece) if special else piece
+                    if mine is None:
+                        continue
                     pieces = collected.get(listener)
                     if pieces is None:
                         collected[listener] = [mine]
@@ -361,7 +377,9 @@ class Hub:
             self.delivered += piece.frames * len(channel.listeners)
             if special:
                 for listener in channel.listeners:
-                    listener.write(special.get(listener.account, piece))
+                    mine = special.get(listener.account, piece)
+                    if mine is not None:
+                        listener.write(mine)
             else:
                 for listener in channel.listeners:
                     listener.write(piece)

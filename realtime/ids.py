@@ -19,6 +19,7 @@ _STEP_BITS, _STEPS = 16, 64
 _STEP_MASK = (1 << _STEP_BITS) - 1
 
 ROOM = "room:"
+COMMUNITY = "community:"
 INBOX = "user:"
 # Channel rows are locked in the order of their names; inboxes sort behind every other kind, so a unit may lock the
 # place it acts in first and the inboxes of the people concerned later.
@@ -84,6 +85,11 @@ def time_of(an_id: str) -> int:
 def room_channel(room: str) -> str:
     """Room id → the channel that carries its entries."""
     return ROOM + room
+
+
+def community_channel(community: str) -> str:
+    """Community id → the channel that carries its entries."""
+    return COMMUNITY + community
 
 
 def inbox_channel(account: str) -> str:

@@ -11,14 +11,16 @@ from dataclasses import replace
 
 import orjson
 
+from realtime.ids import COMMUNITY, ROOM
 from realtime.parcels import Audience, Parcel
 
 ENTRIES_MAX = 8_192
 BYTES_MAX = 32 * 1024 * 1024
-FOLDABLE = "room:"
+FOLDABLE = (ROOM, COMMUNITY)
 """Channels whose entries can be replayed from memory: whatever hides one of them later is an entry there too. What
 an inbox says depends on blocks and standings that change elsewhere, so inboxes are read from the database."""
-DELETED = "message.deleted"
+DELETED = {"message.deleted": "message_seq", "post.deleted": "post_seq"}
+"""Entries that take back an earlier one, and where they say which."""
 
 
 class Generation:
@@ -72,6 +74,18 @@ class Recent:
         if young.count * 2 >= ENTRIES_MAX or young.bytes * 2 >= BYTES_MAX:
             self._old, self._young = young, Generation()
 
+    def disown(self, author: str) -> None:
+        """Forget an author's entries in places: whoever reads them again asks the log, which knows what became of them."""
+        for generation in (self._old, self._young):
+            for channel, kept in generation.parcels.items():
+                if channel.startswith(COMMUNITY):
+                    gone = [seq for seq, parcel in kept.items() if parcel.author == author]
+                    for seq in gone:
+                        del kept[seq]
+                    if gone:
+                        tops = self._young.tops
+                        tops[channel] = max(*gone, tops.get(channel, 0))
+
     def whole_since(self, mark: int) -> bool:
         """True if everything offered since `offered` was `mark` is still here."""
         return self.offered - mark <= len(self)
@@ -111,9 +125,9 @@ def folded(parcels: Iterable[Parcel]) -> list[Parcel]:
     """Entries of one channel without the words of lines that a later one of them deletes."""
     found = list(parcels)
     gone = {
-        orjson.loads(parcel.frame)["d"]["message_seq"]
+        orjson.loads(parcel.frame)["d"][DELETED[parcel.kind]]
         for parcel in found
-        if parcel.kind == DELETED and parcel.frame
+        if parcel.kind in DELETED and parcel.frame
     }
     if not gone:
         return found

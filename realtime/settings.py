@@ -42,6 +42,9 @@ class Limits:
     title_graphemes_max: int = 40
     group_members_max: int = 150
     rooms_per_account_max: int = 500
+    communities_per_account_max: int = 200
+    watched_max: int = 128
+    signal_bytes_max: int = 4 * 1024
     requests_per_day_max: int = 5
     follows_max: int = 1_000
     blocks_max: int = 5_000

@@ -9,6 +9,7 @@ from realtime import gate as g
 from realtime import requests as r
 from realtime.models import Message, Room
 from realtime.operations import Door, Operation, Who
+from realtime.table_posts import PLACES
 from realtime.table_relations import RELATIONS
 
 _SOCKET = frozenset({Door.SOCKET})
@@ -303,6 +304,7 @@ _TABLE = (
         durable=True,
     ),
     Operation("session.delete", r.Empty, r.Done, "Log out: this session ends.", doors=_HTTP, durable=True),
+    *PLACES,
     *RELATIONS,
 )
 OPERATIONS = {operation.name: operation for operation in _TABLE}

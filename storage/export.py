@@ -36,6 +36,13 @@ _QUERIES = {
         "select id, room, seq, at, body as text, reply_to, written_at from message"
         " where author = :me and system is null and deleted_at is null order by at"
     ),
+    "communities": (
+        "select k.id, k.name, m.role, m.state as standing, m.joined_at from community_member m"
+        " join community k on k.id = m.community where m.account = :me order by m.joined_at"
+    ),
+    "posts": (
+        "select id, community, seq, at, body as text from post where author = :me and deleted_at is null order by at"
+    ),
     "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",
     "support": "select id, words, request_id, at from support where account = :me order by at",
 }

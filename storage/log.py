@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from storage.database import Tx
 from storage.rows import LogRow
@@ -109,15 +109,17 @@ def tops(tx: Tx, channels: Iterable[str]) -> dict[str, int]:
 
 
 class Tail(NamedTuple):
-    """What a sweep found: where the next one begins, the newest insertion id seen, and each channel's newest seq."""
+    """What a sweep found: where the next one begins, the newest insertion id seen, each channel's newest seq, and the
+    (kind, channel, target) of entries of the kinds that were asked for."""
 
     next_n: int
     newest_n: int
     tops: dict[str, int]
+    told: list[tuple[str, str, str]]
 
 
-def tail(tx: Tx, after_n: int, overlap_ms: int) -> Tail:
-    """What a node's sweep looks at: the channels with entries inserted after `after_n`.
+def tail(tx: Tx, after_n: int, overlap_ms: int, kinds: Iterable[str] = ()) -> Tail:
+    """What a node's sweep looks at: the channels with entries inserted after `after_n`, and those of some `kinds`.
 
     PostgreSQL's insertion ids may commit out of order, so there the next sweep looks again at what is younger than
     `overlap_ms`.
@@ -127,14 +129,21 @@ def tail(tx: Tx, after_n: int, overlap_ms: int) -> Tail:
     )
     tops = {row[0]: row[1] for row in rows}
     newest = max((row[2] for row in rows), default=after_n)
+    told: list[Any] = []
+    if rows:
+        told = tx.rows(
+            f"select kind, channel, target from log where n > :after and {one_of(tx, 'kind')} order by n",
+            after=after_n,
+            ids=values_of(tx, kinds),
+        )
     if tx.dialect == "sqlite" or not rows:
-        return Tail(newest, newest, tops)
+        return Tail(newest, newest, tops, told)
     settled = tx.rows(
         "select coalesce(max(n), :after) from log where n > :after and at < :since",
         after=after_n,
         since=tx.now_ms() - overlap_ms,
     )
-    return Tail(int(settled[0][0]), newest, tops)
+    return Tail(int(settled[0][0]), newest, tops, told)
 
 
 class Purged(NamedTuple):

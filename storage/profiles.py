@@ -92,6 +92,10 @@ _ERASE = (
     "update member set state = 'left' where account = :id and state <> 'inside'",
     "update member set state = 'left' where account = :id"
     " and room in (select id from room where kind = 'group')",
+    "update community set members = members - 1 where id in"
+    " (select community from community_member where account = :id and state = 'inside')",
+    "update community_member set state = 'left', role = 'member' where account = :id and state = 'inside'",
+    "update post set body = null, deleted_at = :now where author = :id and deleted_at is null",
     # The handles stay reserved, for nobody in particular.
     "update handle set account = '' where account = :id",
     "update account set handle = id, name = '', bio = '', links = '[]', status = '', terms = '', state = 'erased',"

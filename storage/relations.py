@@ -45,6 +45,15 @@ def apart(tx: Tx, a: str, b: str) -> bool:
     return how.blocks or how.blocked
 
 
+def apart_of(tx: Tx, account: str) -> list[str]:
+    """Everybody who blocks an account or is blocked by it."""
+    rows = tx.rows(
+        "select blocked from block where blocker = :me union select blocker from block where blocked = :me",
+        me=account,
+    )
+    return [row[0] for row in rows]
+
+
 def blocks_among(tx: Tx, me: str, others: Iterable[str]) -> tuple[set[str], set[str]]:
     """(whom of `others` I block, who of them blocks me)."""
     found = between(tx, [(me, other) for other in others])

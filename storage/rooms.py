@@ -197,6 +197,8 @@ def heard_by(tx: Tx, account: str) -> dict[str, tuple[int, int]]:
     rows = tx.rows(
         "select c.id, c.seq, m.from_seq from member m join channel c on c.id = 'room:' || m.room"
         " where m.account = :me and m.state = 'inside'"
+        " union all select c.id, c.seq, m.from_seq from community_member m"
+        " join channel c on c.id = 'community:' || m.community where m.account = :me and m.state = 'inside'"
         " union all select c.id, c.seq, 0 from channel c where c.id = 'user:' || :me",
         me=account,
     )

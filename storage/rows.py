@@ -85,6 +85,43 @@ class LogRow(NamedTuple):
     extra: str
 
 
+class CommunityRow(NamedTuple):
+    """A community; `members` counts those inside."""
+
+    id: str
+    name: str
+    purpose: str
+    access: str
+    visibility: str
+    creator: str
+    members: int
+    created_at: int
+
+
+class CommunityMemberRow(NamedTuple):
+    """How an account stands to a community: `state` is inside or left. Positions before `from_seq` are not continued."""
+
+    community: str
+    account: str
+    role: str
+    state: str
+    from_seq: int
+    joined_at: int
+
+
+class PostRow(NamedTuple):
+    """`home` is the channel whose entry it is. The words of a deleted post are gone."""
+
+    id: str
+    home: str
+    seq: int
+    community: str | None
+    author: str
+    at: int
+    body: str | None
+    deleted_at: int | None
+
+
 class LetterRow(NamedTuple):
     """Mail that waits to leave. `tries` counts this claim too; `age_ms` is by the database's clock."""
 

@@ -6,6 +6,7 @@
 
 import { currentSession, operate } from "./http.js";
 import { PROTOCOL } from "./rules.js";
+import { PLACES, placeOf } from "./streams.js";
 import { socketWorks } from "./wiresocket.js";
 
 const SHOWN_MS = 3_000;
@@ -132,8 +133,8 @@ export class PolledSocket {
   #push(frame) {
     const { ch, seq, ev, d, upto = seq } = frame;
     this.#positions[ch] = Math.max(upto, this.#positions[ch] ?? 0);
-    if (ev === "room.joined") this.#positions[`room:${d.room}`] ??= d.seq;
-    if (ev === "room.left") delete this.#positions[`room:${d.room}`];
+    if (PLACES[ev] && ev.endsWith(".joined")) this.#positions[placeOf(ev, d)] ??= d.seq;
+    if (PLACES[ev] && ev.endsWith(".left")) delete this.#positions[placeOf(ev, d)];
     this.#tell(frame);
   }
 

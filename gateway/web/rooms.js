@@ -135,7 +135,7 @@ export class RoomBook {
     const { ev, d } = frame;
     if (ev === "room.read") this.#readIs(d.room, d);
     else if (frame.ch.startsWith("user:")) this.load();
-    else this.#roomEvent(frame, this.#rooms.get(frame.ch.slice("room:".length)));
+    else if (frame.ch.startsWith("room:")) this.#roomEvent(frame, this.#rooms.get(frame.ch.slice("room:".length)));
   }
 
   #roomEvent({ ev, seq, d }, card) {

@@ -5,6 +5,14 @@
 
 import { POSITIONS_MAX } from "./rules.js";
 
+/** Entries of the inbox that tell what is heard, and the field that names the place. */
+export const PLACES = { "room.joined": "room", "room.left": "room", "community.joined": "community", "community.left": "community" };
+
+/** The channel that such an entry speaks of. */
+export function placeOf(ev, d) {
+  return `${PLACES[ev]}:${d[PLACES[ev]]}`;
+}
+
 export class Streams {
   #stale = new Set();
   /** Per channel, how far the inbox was when an answer told where the channel stands: what the inbox said up to there is
@@ -85,21 +93,21 @@ export class Streams {
       return false;
     }
     told.push(["event", frame]);
-    if (ev === "room.joined" || ev === "room.left") this.#move(frame, told);
+    if (PLACES[ev]) this.#move(frame, told);
     return false;
   }
 
   /**
-   * The inbox says that a room is heard from now on, or no more. One that was heard before and is given anew from
+   * The inbox says that a place is heard from now on, or no more. One that was heard before and is given anew from
    * further on has lines that never came: they are read by page.
    */
   #move({ ev, seq, d }, told) {
-    const room = `room:${d.room}`;
-    if (seq <= (this.#known.get(room) ?? 0)) return;
-    const at = this.positions.get(room);
-    if (ev === "room.left") this.#leave(room);
-    else if (at === undefined) this.positions.set(room, d.seq);
-    else if (at < d.seq) this.reload(room, d.seq, told);
+    const place = placeOf(ev, d);
+    if (seq <= (this.#known.get(place) ?? 0)) return;
+    const at = this.positions.get(place);
+    if (ev.endsWith(".left")) this.#leave(place);
+    else if (at === undefined) this.positions.set(place, d.seq);
+    else if (at < d.seq) this.reload(place, d.seq, told);
   }
 
   /** An answer told where these channels stand. */

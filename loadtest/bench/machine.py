@@ -136,10 +136,11 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """Friends by their tokens, and the ids of their rooms."""
+    """Friends by their tokens, the ids of their rooms, and those of the communities that all circles share."""
 
     tokens: list[str]
     rooms: list[str]
+    communities: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ async def spoken(world: World, lines: int) -> str:
 def seqs(replay: Replay | None) -> list[int]:
     """The seqs among a replay's frames."""
     assert replay is not None
-    data, found = replay.seen_by("anyone"), []
+    data, found = replay.seen_by("anyone", frozenset()), []
     while data:
         size, start = data[1], 2
         if size == 126:

@@ -20,6 +20,7 @@ GROUP = {
     Act.KNOW: "..MMMN",
     Act.READ: ".MMMMN",
     Act.SEND: ".MMMMN",
+    Act.SIGNAL: ".MMMMN",
     Act.RENAME: ".MMMMN",
     Act.SET_READING: "FMMMMN",
     Act.ADD: ".MMMMN",
@@ -33,6 +34,7 @@ DM_OPEN = {
     Act.KNOW: ".M..MN",
     Act.READ: ".M.MMN",
     Act.SEND: ".M..MN",
+    Act.SIGNAL: ".MFFMN",
     Act.RENAME: "FMFFMN",
     Act.SET_READING: "FMFFMN",
     Act.ADD: "FMFFMN",
@@ -42,8 +44,8 @@ DM_OPEN = {
     Act.DECLINE: "FF..FN",
     Act.DELETE: "FMMMMN",
 }
-DM_REQUEST = {**DM_OPEN, Act.SEND: "FM..MN", Act.ACCEPT: "FF..FN"}
-DM_DRAFT = {**DM_OPEN, Act.ACCEPT: "FF..FN"}
+DM_REQUEST = {**DM_OPEN, Act.SEND: "FM..MN", Act.SIGNAL: "FMFFMN", Act.ACCEPT: "FF..FN"}
+DM_DRAFT = {**DM_OPEN, Act.SIGNAL: "FMFFMN", Act.ACCEPT: "FF..FN"}
 
 CELLS = [
     (act, kind, state, standing, CODES[row[place]])

@@ -71,6 +71,23 @@ class Scene:
         await self.call(self.ken, "room.send", room=room["id"], text="はじめまして", nonce="first")
         return str(room["id"])
 
+    async def placed(self, op: str) -> tuple[NewAccount, dict[str, Any]]:
+        """The same, in a community of aki's in which haru has posted."""
+        made = await self.call(self.aki, "community.create", name="電車", nonce="c")
+        place = {"community": made["id"]}
+        if op == "community.join":
+            return self.haru, place
+        await self.call(self.haru, "community.join", **place)
+        posted = await self.call(self.haru, "post.create", **place, text="窓から海", nonce="p")
+        match op:
+            case "post.get":
+                return self.aki, {"posts": [posted["post"]]}
+            case "post.delete":
+                return self.haru, {"post": posted["post"]}
+            case "post.create":
+                return self.aki, {**place, "text": "いいね", "nonce": "n"}
+        return self.haru, place
+
     async def fields(self, op: str) -> tuple[NewAccount, dict[str, Any]]:
         """Who calls the operation, with what."""
         aki, haru, ken, room = self.aki, self.haru, self.ken, self.room
@@ -87,6 +104,9 @@ class Scene:
             "room.get": (haru, {"room": room}),
             "room.leave": (haru, {"room": room}),
             "message.list": (haru, {"room": room}),
+            "community.create": (aki, {"name": "電車", "purpose": "窓から", "nonce": "n"}),
+            "community.list": (aki, {"joined": False}),
+            "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
             "invite.list": (aki, {}),
             "session.list": (aki, {}),
@@ -134,6 +154,8 @@ class Scene:
             return aki, {"session": session}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
+        if op.startswith(("community.", "post.", "timeline.")):
+            return await self.placed(op)
         if op in ("room.read", "message.get", "message.delete"):
             sent = await self.call(aki, "room.send", room=room, text="読んで", nonce="read")
             if op == "room.read":

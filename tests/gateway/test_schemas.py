@@ -146,6 +146,18 @@ GOOD: dict[str, dict[str, Any]] = {
     "room.send": {"room": ID, "text": "今から", "nonce": "1", "reply_to": None},
     "room.read": {"room": ID, "seq": 3},
     "message.get": {"message": ID},
+    "channel.watch": {"channels": [f"community:{ID}"], "positions": {f"community:{ID}": 4}},
+    "channel.unwatch": {"channels": [f"community:{ID}"]},
+    "channel.signal": {"ch": f"room:{ID}", "data": {"a": [1, "二"]}},
+    "community.create": {"name": "電車", "nonce": "n"},
+    "community.get": {"community": ID},
+    "community.list": {"joined": False},
+    "community.join": {"community": ID},
+    "community.leave": {"community": ID},
+    "post.create": {"community": ID, "text": "窓から海", "nonce": "n"},
+    "post.get": {"posts": [ID, ID]},
+    "post.delete": {"post": ID},
+    "timeline.list": {"community": ID, "before": 9},
     "message.delete": {"message": ID},
 }
 GOOD |= {

@@ -533,3 +533,101 @@ def test_ephemeral_events_are_pieces_of_their_own_behind_the_entries() -> None:
     bench.hub.offer(parcel("c", 1))
     bench.hub.flush()
     assert [frame["seq"] for frame in ear.heard] == [1, 0]
+
+
+# People who are apart, and what is fleeting
+
+
+def told_by(author: str, channel: str, seq: int = 0, key: str = "") -> Parcel:
+    """Something of a given author: an entry, or with seq 0 something fleeting."""
+    seqs = {"seq": seq} if seq else {}
+    frame = encode({"ch": channel, **seqs, "ev": "x", "d": {"by": author}})
+    return Parcel(channel, seq, "x", Audience.ALL, author, key, 0, "n", frame)
+
+
+def by(ear: Ear) -> list[str]:
+    """Who was heard; `skip` where something was withheld."""
+    return [frame["d"]["by"] if frame["ev"] == "x" else frame["ev"] for frame in ear.heard]
+
+
+def test_fleeting_frames_of_a_tick_are_one_write_too() -> None:
+    bench = Bench()
+    ears = [bench.ear(c=0) for _ in range(3)]
+    for _ in range(5):
+        bench.hub.offer(told_by("a", "c"))
+    bench.hub.flush()
+    assert [len(ear.writes) for ear in ears] == [1, 1, 1]
+    assert [len(ear.heard) for ear in ears] == [5, 5, 5]
+
+
+def test_in_a_community_who_is_apart_gets_skips_and_nothing_fleeting() -> None:
+    bench, place = Bench(), "community:x"
+    bench.hub.part("ken", "aki")
+    people = {name: bench.ear(name, **{place: 0}) for name in ("aki", "ken", "mio")}
+    for name in people:
+        bench.hub.apart.know(name, {"aki": ["ken"], "ken": ["aki"]}.get(name, []), bench.hub.apart.begun)
+    for author in ("mio", "aki", "ken"):
+        bench.hub.offer(told_by(author, place))
+    for seq, author in enumerate(("mio", "ken", "aki", "mio"), 1):
+        bench.hub.offer(told_by(author, place, seq))
+    bench.hub.flush()
+    assert by(people["mio"]) == ["mio", "ken", "aki", "mio", "mio", "aki", "ken"]
+    assert by(people["aki"]) == ["mio", "skip", "aki", "mio", "mio", "aki"]
+    assert by(people["ken"]) == ["mio", "ken", "skip", "mio", "mio", "ken"]
+    assert people["aki"].seqs(place) == [1, 2, 3, 4]
+
+
+def test_in_a_room_who_is_apart_hears_the_lines_and_nothing_fleeting() -> None:
+    bench = Bench()
+    aki, mio = bench.ear("aki", **{"room:x": 0}), bench.ear("mio", **{"room:x": 0})
+    bench.hub.part("aki", "ken")
+    bench.hub.offer(told_by("ken", "room:x", 1))
+    bench.hub.offer(told_by("ken", "room:x"))
+    bench.hub.flush()
+    assert (by(aki), by(mio)) == (["ken"], ["ken", "ken"])
+
+
+def test_a_block_cuts_between_two_frames_of_one_tick() -> None:
+    bench, place = Bench(), "community:x"
+    aki = bench.ear("aki", **{place: 0})
+    bench.hub.offer(told_by("ken", place, 1))
+    bench.hub.offer(told_by("ken", place))
+    bench.hub.part("ken", "aki")
+    bench.hub.offer(told_by("ken", place, 2))
+    bench.hub.offer(told_by("ken", place))
+    bench.hub.flush()
+    assert by(aki) == ["ken", "ken", "skip"]
+
+
+def test_what_was_missed_is_told_as_it_may_be_seen_now() -> None:
+    bench, place = Bench(), "community:x"
+    bench.ear("mio", **{place: 0})
+    for seq, author in enumerate(("ken", "mio", "ken"), 1):
+        bench.hub.offer(told_by(author, place, seq))
+    bench.hub.flush()
+    for name, expected in (("aki", ["skip", "mio", "skip"]), ("sora", ["ken", "mio", "ken"])):
+        ear = Ear(name)
+        bench.hub.add(ear)
+        bench.hub.apart.know(name, ["ken"] if name == "aki" else [], bench.hub.apart.begun)
+        assert bench.hub.join(ear, [(place, 3)], bench.hub.mark(), reading=True) == []
+        assert bench.hub.replay(ear, place, 0, 3) == 3
+        assert bench.hub.resume(ear, place, 3)
+        assert by(ear) == expected
+    late = Ear("yuki")
+    bench.hub.add(late)
+    bench.hub.apart.know("yuki", ["ken"], bench.hub.apart.begun)
+    assert bench.hub.join(late, [(place, 1)], 0) == []
+    assert by(late) == ["mio", "skip"]
+
+
+def test_who_is_away_is_not_told_from_memory() -> None:
+    bench, place = Bench(), "community:x"
+    bench.ear("mio", **{place: 0})
+    for seq, author in enumerate(("ken", "mio", "ken"), 1):
+        bench.hub.offer(told_by(author, place, seq))
+    bench.hub.recent.disown("ken")
+    ear = Ear("aki")
+    bench.hub.add(ear)
+    assert bench.hub.join(ear, [(place, 3)], bench.hub.mark(), reading=True) == []
+    assert bench.hub.replay(ear, place, 0, 3) == 0, "the log is asked"
+    assert bench.hub.recent.top(place) == 3

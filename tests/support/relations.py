@@ -8,6 +8,7 @@ from channels import profiles, relations
 from channels.desk import Actor
 from realtime import relations as n
 from realtime.errors import Refusal
+from realtime.parcels import Audience
 from realtime.relations import FollowLists, FollowState
 from realtime.requests import (
     AccountGet,
@@ -46,4 +47,5 @@ async def people(world: World, actor: Actor, which: FollowLists, of: Actor | Non
 
 
 def inbox(world: World, actor: Actor) -> list[str]:
-    return [parcel.kind for parcel in world.of(f"user:{actor.account}")]
+    told = world.of(f"user:{actor.account}")
+    return [parcel.kind for parcel in told if parcel.audience is not Audience.NOBODY]

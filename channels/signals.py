@@ -1,0 +1,61 @@
+"""Signals: who may send something fleeting to a channel, and what is on a screen beside one's own (WIRE §1, §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from channels.desk import Actor, Desk
+from channels.requests import check
+from channels.rules.communities import Act as CommunityAct
+from channels.rules.communities import Facts as CommunityFacts
+from channels.rules.communities import verdict as community_verdict
+from channels.rules.rooms import Act, verdict
+from channels.send import check_peer, facts_of, other_of
+from realtime.errors import Refusal
+from realtime.ids import COMMUNITY, ROOM, community_channel
+from realtime.models import RoomKind
+from storage import log
+from storage.communities import communities_by_id, community_member
+from storage.database import Tx
+from storage.relations import between
+from storage.rooms import member, room_by_id
+
+
+async def may_signal(desk: Desk, actor: Actor, channel: str) -> bool:
+    """Raises `Refusal` if this account may not write to the channel. True if the answer stands for as long as the account
+    hears the channel; False where something else (a block, a closed account) may change it. Errors: `not_found`,
+    `not_member`, `forbidden`, `blocked`."""
+    if channel.startswith(ROOM):
+        return await desk.db.read(lambda tx: _room(tx, actor.account, channel.removeprefix(ROOM)))
+    if channel.startswith(COMMUNITY):
+        return await desk.db.read(lambda tx: _community(tx, actor.account, channel.removeprefix(COMMUNITY)))
+    raise Refusal("not_found", "There is no such channel to write to.", at="$.ch")
+
+
+def _room(tx: Tx, me: str, room_id: str) -> bool:
+    room = room_by_id(tx, room_id)
+    if room is None:
+        raise Refusal("not_found")
+    check(verdict(Act.SIGNAL, facts_of(room, member(tx, room.id, me), me)))
+    if room.kind == RoomKind.GROUP:
+        return True
+    pair = (me, other_of(room, me))
+    refused = check_peer(between(tx, [pair]).get(pair))
+    if refused is not None:
+        raise refused
+    return False
+
+
+def _community(tx: Tx, me: str, community: str) -> bool:
+    if community not in communities_by_id(tx, [community]):
+        raise Refusal("not_found")
+    mine = community_member(tx, community, me)
+    check(community_verdict(CommunityAct.POST, CommunityFacts(mine is not None and mine.state == "inside")))
+    return True
+
+
+def readable(tx: Tx, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Those of some channels that everybody may read, whether inside or not: name → (newest seq, 0)."""
+    found = communities_by_id(tx, [n.removeprefix(COMMUNITY) for n in names if n.startswith(COMMUNITY)])
+    tops = log.tops(tx, map(community_channel, found))
+    return {name: (top, 0) for name, top in tops.items()}

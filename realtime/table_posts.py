@@ -1,0 +1,80 @@
+"""The rows of the operations table about communities, posts and what is watched; `realtime.table` joins them to the
+others."""
+
+from __future__ import annotations
+
+from realtime import posts as p
+from realtime.operations import Door, Operation
+from realtime.requests import Done, Synced
+
+_TEXT = ("text_invalid", "text_too_long")
+_SOCKET = frozenset({Door.SOCKET})
+
+PLACES = (
+    Operation(
+        "channel.watch",
+        p.Watch,
+        Synced,
+        "Hear channels that are on the screen, as after `channel.sync`.",
+        ("not_found", "full"),
+        doors=_SOCKET,
+        cost=2,
+    ),
+    Operation("channel.unwatch", p.Unwatch, Done, "Hear them no more.", doors=_SOCKET),
+    Operation(
+        "channel.signal",
+        p.Signal,
+        Done,
+        "Send something fleeting to a channel one may write to.",
+        ("not_found", "not_member", "forbidden", "blocked", "too_large"),
+    ),
+    Operation(
+        "community.create",
+        p.CommunityCreate,
+        p.Community,
+        "Found a public community.",
+        (*_TEXT, "full", "conflict"),
+        cost=5,
+        durable=True,
+    ),
+    Operation("community.get", p.CommunityRef, p.Community, "One community.", ("not_found",)),
+    Operation("community.list", p.CommunityList, p.CommunityPage, "One's communities, or all that are open."),
+    Operation(
+        "community.join",
+        p.CommunityRef,
+        p.Community,
+        "Be inside from now on: its posts are heard without asking.",
+        ("not_found", "full"),
+        cost=2,
+        durable=True,
+    ),
+    Operation(
+        "community.leave",
+        p.CommunityRef,
+        Done,
+        "Be inside no more; what one founded passes to the eldest admin, else to the eldest.",
+        ("not_found", "not_member"),
+        cost=2,
+        durable=True,
+    ),
+    Operation(
+        "post.create",
+        p.PostCreate,
+        p.Posted,
+        "Post to a community.",
+        (*_TEXT, "not_found", "not_member", "forbidden", "conflict"),
+        cost=4,
+        durable=True,
+    ),
+    Operation("post.get", p.PostGet, p.Posts, "Posts by their ids."),
+    Operation(
+        "post.delete",
+        p.PostRef,
+        Done,
+        "Delete one's own post for everyone.",
+        ("not_found", "forbidden"),
+        cost=2,
+        durable=True,
+    ),
+    Operation("timeline.list", p.TimelineList, p.PostPage, "A community's posts.", ("not_found",)),
+)

@@ -1,0 +1,137 @@
+"""Communities and who is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from storage.database import Row, Tx, first
+from storage.rows import CommunityMemberRow, CommunityRow
+from storage.sets import one_of, table_of, values_of
+
+_COMMUNITY = "k.id, k.name, k.purpose, k.access, k.visibility, k.creator, k.members, k.created_at"
+_MEMBER = "m.community, m.account, m.role, m.state, m.from_seq, m.joined_at"
+
+
+class CommunityCardRow(NamedTuple):
+    """A community as one account stands to it: its role if it is inside, and the newest seq of the channel."""
+
+    community: CommunityRow
+    role: str | None
+    seq: int
+
+
+def insert_community(tx: Tx, row: CommunityRow) -> None:
+    """Keep a new community."""
+    tx.rows(
+        "insert into community (id, name, purpose, access, visibility, creator, members, created_at)"
+        " values (:id, :name, :purpose, :access, :visibility, :creator, :members, :created_at)",
+        **row._asdict(),
+    )
+
+
+def update_community(tx: Tx, row: CommunityRow) -> None:
+    """Write back what may change of a community; its channel is locked by the caller."""
+    tx.rows(
+        "update community set creator = :creator, members = :members where id = :id",
+        id=row.id,
+        creator=row.creator,
+        members=row.members,
+    )
+
+
+def community_by_id(tx: Tx, community: str) -> CommunityRow | None:
+    """One community."""
+    row = first(tx.rows(f"select {_COMMUNITY} from community k where k.id = :id", id=community))
+    return CommunityRow(*row) if row else None
+
+
+def communities_by_id(tx: Tx, ids: Iterable[str]) -> dict[str, CommunityRow]:
+    """Those of the ids that exist."""
+    rows = tx.rows(f"select {_COMMUNITY} from community k where {one_of(tx, 'k.id')}", ids=values_of(tx, ids))
+    return {row[0]: CommunityRow(*row) for row in rows}
+
+
+def communities_founded(tx: Tx, account: str) -> list[str]:
+    """The communities an account has in its hands."""
+    rows = tx.rows("select id from community where creator = :me order by id", me=account)
+    return [row[0] for row in rows]
+
+
+def put_community_member(tx: Tx, row: CommunityMemberRow) -> None:
+    """Insert a membership, or replace how this account stands."""
+    tx.rows(
+        "insert into community_member (community, account, role, state, from_seq, joined_at)"
+        " values (:community, :account, :role, :state, :from_seq, :joined_at)"
+        " on conflict (community, account) do update set role = excluded.role, state = excluded.state,"
+        " from_seq = excluded.from_seq, joined_at = excluded.joined_at",
+        **row._asdict(),
+    )
+
+
+def community_member(tx: Tx, community: str, account: str) -> CommunityMemberRow | None:
+    """How an account stands to a community; None if it never was inside."""
+    return community_members(tx, [(community, account)]).get((community, account))
+
+
+def community_members(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], CommunityMemberRow]:
+    """(community, account) pairs → the standing, where there is one."""
+    source, params = table_of(tx, (("community", "text"), ("account", "text")), sorted(set(pairs)))
+    rows = tx.rows(
+        f"select {_MEMBER} from {source}"
+        " join community_member m on m.community = v.community and m.account = v.account",
+        **params,
+    )
+    return {(row[0], row[1]): CommunityMemberRow(*row) for row in rows}
+
+
+def eldest_member(tx: Tx, community: str, but: str) -> CommunityMemberRow | None:
+    """Whom a community passes to: the eldest admin who is here, else the eldest member; None if nobody else is."""
+    # `admin` sorts before `member`, and the creator is `but`.
+    row = first(
+        tx.rows(
+            f"select {_MEMBER} from community_member m join account a on a.id = m.account"
+            " where m.community = :community and m.state = 'inside' and m.account <> :but"
+            " and a.state in ('active', 'restricted') order by m.role, m.joined_at, m.account limit 1",
+            community=community,
+            but=but,
+        )
+    )
+    return CommunityMemberRow(*row) if row else None
+
+
+def count_communities(tx: Tx, account: str) -> int:
+    """How many communities an account is inside of."""
+    rows = tx.rows(
+        "select count(*) from community_member where account = :me and state = 'inside'", me=account
+    )
+    return int(rows[0][0])
+
+
+_CARD = (
+    f"select {_COMMUNITY}, case when m.state = 'inside' then m.role end, c.seq"
+    " from community k join channel c on c.id = 'community:' || k.id"
+    " left join community_member m on m.community = k.id and m.account = :me"
+)
+
+
+def community_card(tx: Tx, community: str, account: str) -> CommunityCardRow | None:
+    """A community as one account stands to it."""
+    row = first(tx.rows(f"{_CARD} where k.id = :id", id=community, me=account))
+    return _card(row) if row else None
+
+
+def community_cards(tx: Tx, account: str, joined: bool, after: str, limit: int) -> list[CommunityCardRow]:
+    """A page of communities, the youngest first: those the account is inside of, or all visible ones."""
+    which = "m.state = 'inside'" if joined else "k.visibility = 'visible'"
+    rows = tx.rows(
+        f"{_CARD} where {which} and (:after = '' or k.id < :after) order by k.id desc limit :most",
+        me=account,
+        after=after,
+        most=limit,
+    )
+    return [_card(row) for row in rows]
+
+
+def _card(row: Row) -> CommunityCardRow:
+    return CommunityCardRow(CommunityRow(*row[:8]), row[8], row[9])
