@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from channels.desk import Actor, Desk
 from channels.requests import check
+from channels.rules.accounts import HERE
 from channels.rules.communities import Act as CommunityAct
 from channels.rules.communities import Facts as CommunityFacts
 from channels.rules.communities import verdict as community_verdict
@@ -15,6 +16,7 @@ from realtime.errors import Refusal
 from realtime.ids import COMMUNITY, ROOM, community_channel
 from realtime.models import RoomKind
 from storage import log
+from storage.accounts import account_by_id
 from storage.communities import communities_by_id, community_member
 from storage.database import Tx
 from storage.relations import between
@@ -51,6 +53,9 @@ def _community(tx: Tx, me: str, community: str) -> bool:
         raise Refusal("not_found")
     mine = community_member(tx, community, me)
     check(community_verdict(CommunityAct.POST, CommunityFacts(mine is not None and mine.state == "inside")))
+    author = account_by_id(tx, me)
+    if author is None or author.state not in HERE:
+        raise Refusal("forbidden", "Nobody sees you now: show yourself first.", reason="hidden")
     return True
 
 

@@ -39,6 +39,8 @@ class Notices:
             self._spawn(self._confirm(account, target))
         else:
             self._hub.recent.disown(account)
+            for listener in self._hub.of_account(account):
+                listener.doubt()  # type: ignore[attr-defined]  # every listener of a node is one of its sockets
 
     async def _confirm(self, a: str, b: str) -> None:
         begun = self._hub.apart.begun

@@ -167,6 +167,10 @@ class SocketProtocol(Outbound):
         elif self.actor is not None and self.actor.session == session:
             self._close_soon(Close.SESSION_INVALID, "the session was ended")
 
+    def doubt(self) -> None:
+        """What this account may do has changed: ask again."""
+        self.writable = None
+
     def failed(self) -> None:
         """A fault of ours: frames may have been lost."""
         self._close_soon(Close.SERVER_ERROR, "come back and continue")

@@ -161,6 +161,19 @@ async def test_a_signal_has_a_bound_and_is_an_object_any_client_can_read(start_n
         assert aki.state == "live"
 
 
+async def test_who_hides_signals_no_more(start_node: Start) -> None:
+    server = await start_node(FREE)
+    async with server.client(await server.account("aki")) as aki:
+        channel = f"community:{await founded(aki)}"
+        await settled(server, channel, 1)
+        await aki.call("channel.signal", ch=channel, data={"n": 1})
+        await aki.call("account.hide")
+        assert await refused(aki.call("channel.signal", ch=channel, data={"n": 2})) == "forbidden"
+        await aki.call("account.show")
+        await aki.call("channel.signal", ch=channel, data={"n": 3})
+        await aki.until(lambda: signals(aki) == [1, 3])
+
+
 async def test_who_was_removed_signals_no_more(start_node: Start) -> None:
     server = await start_node(FREE)
     people = [await server.account(name) for name in ("aki", "haru")]
