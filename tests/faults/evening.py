@@ -208,7 +208,7 @@ class Evening:
         self.history.note("say", who=person.handle, text=text)
         while True:
             try:
-                sent = await person.client.send("room.send", room=self.room, text=text, nonce=text)
+                sent = await person.client.send("room.send", room=self.room, text=text, nonce=text[-64:])
             except ServerRefusal as refusal:
                 person.refused[refusal.code] = person.refused.get(refusal.code, 0) + 1
                 if refusal.code not in ("unavailable", "internal", "rate_limited"):
