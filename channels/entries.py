@@ -54,6 +54,7 @@ ACCOUNT_AWAY = "account.away"
 """A technical entry of an inbox: what nodes remember of this account's posts is to be judged anew."""
 ACCOUNT_SUSPENDED = "account.suspended"
 """A technical entry of an inbox: hubs close all of the account's connections."""
+AUDIENCES = frozenset(audience.value for audience in Audience)
 
 Payload = Callable[[LogRow], Shape]
 
@@ -74,9 +75,13 @@ def emit(tx: Tx, entries: Sequence[Entry]) -> list[LogRow]:
 
 
 def parcel_of(row: LogRow, payload: Shape | None, node: str) -> Parcel:
-    """A log row and its payload → what travels. Without a payload it is for nobody."""
-    audience = Audience(row.audience) if payload is not None else Audience.NOBODY
-    frame = durable_frame(row.channel, row.seq, row.kind, row.at, payload) if payload is not None else b""
+    """A log row and its payload → what travels. Without a payload it is for nobody; so is what a newer version wrote
+    for an audience that is not known here (FAULTS F31)."""
+    if payload is None or row.audience not in AUDIENCES:
+        audience, frame = Audience.NOBODY, b""
+    else:
+        audience = Audience(row.audience)
+        frame = durable_frame(row.channel, row.seq, row.kind, row.at, payload)
     return Parcel(row.channel, row.seq, row.kind, audience, row.author, row.target, row.at, node, frame)
 
 

@@ -130,6 +130,9 @@ class Fanout:
                 self.healed += len(found)
             except StorageUnavailable as error:
                 log.warning("gap read failed", channels=len(stretches), error=str(error))
+            except Exception:
+                # A fault of ours in one channel must not leave every later hole of this node open.
+                log.exception("gap read failed", channels=len(stretches))
         self._gaps |= {name: None for name, _, _ in stretches if self.hub.gap_of(name) is not None}
         self._gap_timer = None
         if self._gaps:
@@ -153,6 +156,9 @@ class Fanout:
                 await self._sweep_once()
             except StorageUnavailable as error:
                 log.warning("sweep failed", error=str(error))
+            except Exception:
+                # Without its sweep a node would miss what no courier brings, for ever.
+                log.exception("sweep failed")
 
     async def _told_within(self, seconds: float) -> bool:
         try:

@@ -7,6 +7,8 @@ No extension is negotiated, so a compressed frame is a protocol error.
 
 from __future__ import annotations
 
+import codecs
+
 from websockets.frames import Close as CloseBody
 from websockets.speedups import apply_mask
 
@@ -15,6 +17,7 @@ from realtime.closes import Close
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _CONTINUATION = 0
 _CONTROL_PAYLOAD_MAX = 125
+DECODER = codecs.getincrementaldecoder("utf-8")
 
 
 class WsError(Exception):
@@ -58,9 +61,19 @@ def parse_close(payload: bytes) -> int:
 
 
 class FrameReader:
-    """Collects a client's bytes and yields whole messages: (TEXT | CLOSE | PING | PONG, payload)."""
+    """Collects a client's bytes and yields whole messages: (TEXT | CLOSE | PING | PONG, payload). Text in fragments is
+    decoded as they come, so that what is no UTF-8 ends with its own fragment (Autobahn 6.4)."""
 
-    __slots__ = ("_buffer", "_fragments", "_fragments_max", "_need", "_parts", "_size", "_size_max")
+    __slots__ = (
+        "_buffer",
+        "_decoder",
+        "_fragments",
+        "_fragments_max",
+        "_need",
+        "_parts",
+        "_size",
+        "_size_max",
+    )
 
     def __init__(self, size_max: int, fragments_max: int) -> None:
         self._size_max = size_max
@@ -68,6 +81,7 @@ class FrameReader:
         self._buffer = bytearray()
         self._need = 2
         self._parts: list[bytes] | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
         self._size = 0
         self._fragments = 0
 
@@ -151,23 +165,32 @@ class FrameReader:
             if final:
                 return TEXT, _checked(payload)
             self._parts = []
-        if self._parts is None:
+            self._decoder = DECODER()
+        if self._parts is None or self._decoder is None:
             raise WsError(Close.PROTOCOL_ERROR, "a continuation of nothing")
         self._fragments += 1
         if self._fragments > self._fragments_max:
             raise WsError(Close.ABUSIVE_RATE, "too many fragments")
+        try:
+            self._decoder.decode(payload, bool(final))
+        except UnicodeDecodeError:
+            raise _no_text() from None
         self._parts.append(payload)
         self._size += len(payload)
         if not final:
             return None
         whole = b"".join(self._parts)
-        self._parts, self._size, self._fragments = None, 0, 0
-        return TEXT, _checked(whole)
+        self._parts, self._decoder, self._size, self._fragments = None, None, 0, 0
+        return TEXT, whole
 
 
 def _checked(payload: bytes) -> bytes:
     try:
         payload.decode()
     except UnicodeDecodeError:
-        raise WsError(Close.INVALID_TEXT, "a text message must be UTF-8") from None
+        raise _no_text() from None
     return payload
+
+
+def _no_text() -> WsError:
+    return WsError(Close.INVALID_TEXT, "a text message must be UTF-8")

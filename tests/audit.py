@@ -1,7 +1,8 @@
-"""`./test audit`: known vulnerabilities of the packages that are locked, where pip-audit can be had and reach its source.
+"""`./test audit`: known vulnerabilities of the packages that are locked, where pip-audit can reach its source.
 
 What always holds: a vulnerability that it reports is a fault; that it could not be run or could not ask is said, and is
-none.
+none. A package that its source knows nothing of (a mirror without PyPI's JSON interface says so of each) counts as not
+asked about, never as sound.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.lock", "requirements-test.lock")
@@ -31,14 +32,24 @@ def ask(lock: str, command: Sequence[str] = MODULE) -> str:
     return done.stdout
 
 
-def judge(lock: str, said: str) -> list[str]:
-    """The vulnerabilities it names. Raises `ValueError` if it named nothing at all."""
+class Judged(NamedTuple):
+    """What was said of a lock: its vulnerabilities, and how many packages were looked up and how many were not."""
+
+    faults: list[str]
+    asked: int
+    unasked: int
+
+
+def judge(lock: str, said: str) -> Judged:
+    """What the tool's JSON says. Raises `ValueError` and the like if it is none."""
     found: list[dict[str, Any]] = json.loads(said)["dependencies"]
-    return [
+    faults = [
         f"{lock}: {package['name']} {package.get('version', '?')} has {flaw['id']}"
         for package in found
         for flaw in package.get("vulns", ())
     ]
+    unasked = sum("skip_reason" in package for package in found)
+    return Judged(faults, len(found) - unasked, unasked)
 
 
 def run(command: Sequence[str] = MODULE) -> list[str]:
@@ -47,10 +58,13 @@ def run(command: Sequence[str] = MODULE) -> list[str]:
     faults = []
     for lock in LOCKS:
         try:
-            found = judge(lock, ask(lock, command))
+            judged = judge(lock, ask(lock, command))
         except (ValueError, KeyError, TypeError):
+            judged = Judged([], 0, 0)
+        if not judged.asked:
             print(f"{lock}: could not be audited (pip-audit is not here, or its source does not answer)")
             continue
-        print(f"{lock}: {len(found)} known vulnerabilities")
-        faults += found
+        rest = f"; {judged.unasked} could not be asked about" if judged.unasked else ""
+        print(f"{lock}: {len(judged.faults)} known vulnerabilities in {judged.asked} packages{rest}")
+        faults += judged.faults
     return faults

@@ -25,7 +25,7 @@ def test_a_report_is_right_if_it_is_exactly_as_allowed() -> None:
     found = all_well()
     assert autobahn.judge(found) == []
     assert set(autobahn.ALLOWED) <= set(found)
-    for number, behavior in (("5.3", "FAILED"), ("1.2.1", "OK"), ("6.4.1", "OK"), ("5.3", "NON-STRICT")):
+    for number, behavior in (("5.3", "FAILED"), ("1.2.1", "OK"), ("6.4.3", "OK"), ("5.3", "NON-STRICT")):
         assert len(autobahn.judge({**found, number: {"behavior": behavior, "behaviorClose": "OK"}})) == 1
     assert len(autobahn.judge({**found, "5.3": {"behavior": "OK", "behaviorClose": "UNCLEAN"}})) == 1
     del found["7.1.1"]
@@ -45,10 +45,25 @@ def test_a_vulnerability_is_a_fault() -> None:
             {"name": "b", "version": "2", "vulns": [flaw]},
         ]
     }
-    assert audit.judge("x.lock", json.dumps(said)) == ["x.lock: b 2 has PYSEC-2026-1"]
+    judged = audit.judge("x.lock", json.dumps(said))
+    assert judged == (["x.lock: b 2 has PYSEC-2026-1"], 2, 0)
+    command = [sys.executable, "-c", f"print({json.dumps(said)!r})"]
+    assert audit.run(command) == [f"{lock}: b 2 has PYSEC-2026-1" for lock in audit.LOCKS]
 
 
-@pytest.mark.parametrize("said", ["", "no network", "[]", "{}"])
+def test_what_could_not_be_asked_about_is_not_called_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    said = {
+        "dependencies": [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "unknown"}]
+    }
+    assert audit.run([sys.executable, "-c", f"print({json.dumps(said)!r})"]) == []
+    told = capsys.readouterr().out
+    assert told.count("0 known vulnerabilities in 1 packages; 1 could not be asked about") == len(audit.LOCKS)
+
+
+UNKNOWN = json.dumps({"dependencies": [{"name": "a", "skip_reason": "not found"}], "fixes": []})
+
+
+@pytest.mark.parametrize("said", ["", "no network", "[]", "{}", UNKNOWN])
 def test_an_audit_that_could_not_ask_is_no_fault(said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert audit.run([sys.executable, "-c", f"print({said!r})"]) == []
     assert capsys.readouterr().out.count("could not be audited") == len(audit.LOCKS)

@@ -53,7 +53,8 @@ class Link:
         for writer in self.writers:
             raw = writer.get_extra_info("socket")
             if raw is not None:
-                with contextlib.suppress(OSError):
+                # The latter for a socket that is closed already.
+                with contextlib.suppress(OSError, ValueError):
                     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -79,6 +80,34 @@ class Gateway(ServerProcess):
         await until_async(enough, f"{name} comes to {least}")
         return found
 
+    def files(self) -> int:
+        """How many files and sockets the process holds open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def holds(self, port: int) -> bool:
+        """Whether the process still has a socket to this port of ours."""
+        end = f"0100007F:{port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        inodes = {f"socket:[{row[9]}]" for row in rows if row[2] == end}
+        place = Path(f"/proc/{self.pid}/fd")
+        for name in os.listdir(place):
+            with contextlib.suppress(OSError):
+                if str((place / name).readlink()) in inodes:
+                    return True
+        return False
+
+    def complaints(self) -> list[str]:
+        """What it has logged that production would look into: errors, and any trace."""
+        found = []
+        for line in self.log_text().splitlines():
+            try:
+                level = json.loads(line)["level"]
+            except (ValueError, KeyError, TypeError):
+                level = "error" if "Traceback" in line else ""
+            if level in ("error", "critical") or "Traceback" in line:
+                found.append(line)
+        return found
+
     async def people(self, *handles: str) -> list[NewAccount]:
         """New accounts that follow each other, made beside the server."""
 
@@ -109,6 +138,11 @@ class Person:
     def handle(self) -> str:
         """Their name in the history."""
         return self.account.account.handle
+
+    @property
+    def holes(self) -> int:
+        """How often a channel did not go on by one, which its client put right by itself."""
+        return self.client._core.streams.holes
 
 
 class Evening:
@@ -155,7 +189,7 @@ class Evening:
                         at = person.client.ear.positions[self.channel]
                         self.history.note("reload", who=person.handle, seq=at)
 
-        return Options(stay=True, told=told)
+        return Options(stay=True, told=told, remember=True)
 
     def talk(self) -> None:
         """From now on everybody talks."""
@@ -174,7 +208,7 @@ class Evening:
         self.history.note("say", who=person.handle, text=text)
         while True:
             try:
-                sent = await person.client.send("room.send", room=self.room, text=text, nonce=text)
+                sent = await person.client.send("room.send", room=self.room, text=text, nonce=text[-64:])
             except ServerRefusal as refusal:
                 person.refused[refusal.code] = person.refused.get(refusal.code, 0) + 1
                 if refusal.code not in ("unavailable", "internal", "rate_limited"):

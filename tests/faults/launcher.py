@@ -1,7 +1,8 @@
 """`tsudoi …` with faults built in from outside: `FAULTS` names the directory in which a test tells of them.
 
-A bad disk (tests.faults.vfs), few file descriptors (`FAULTS_FILES`), and named points at which the process kills itself,
-once `crash` holds the point's name. Production code knows nothing of any of it. What always holds: a point says that it
+A bad disk (tests.faults.vfs), few file descriptors (`FAULTS_FILES`), named points at which the process kills itself,
+once `crash` holds the point's name, a watch of the loop (tests.faults.lag), and the ways of a later version
+(tests.faults.newer), if `newer` is on at the start. Production code knows nothing of any of it. What always holds: a point says that it
 was reached (`struck-POINT`) before the process dies there.
 """
 
@@ -20,6 +21,7 @@ from gateway import cli, fanout, talk
 from realtime.parcels import Parcel
 from realtime.requests import Sent
 from storage import lanes, postgres, sqlite
+from tests.faults import lag, newer
 from tests.faults.vfs import BadDisk, Harms
 
 POINTS = ("before commit", "after commit", "after ack", "mid-migration")
@@ -120,6 +122,9 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     disk = BadDisk(harms)
     plant(Crash(harms))
+    lag.plant(harms)
+    if harms.is_on("newer"):
+        newer.plant(harms)
     cli.main()
     del disk
 

@@ -14,6 +14,7 @@ import pytest
 
 from loadtest.client import Client
 from tests.faults.evening import Evening, Gateway, evening, paced
+from tests.faults.lag import OUTLIERS, watching
 from tests.support.waiting import until
 
 
@@ -35,16 +36,24 @@ def integrity(gateway: Gateway) -> object:
         connection.close()
 
 
-async def slowest_s(client: Client, seconds: float) -> float:
-    """The longest that the server's loop took for a question it answers by itself."""
+async def answers_on(client: Client, seconds: float) -> None:
+    """For so long the server answers what its loop answers by itself."""
     loop = asyncio.get_running_loop()
-    end, worst = loop.time() + seconds, 0.0
+    end = loop.time() + seconds
     while loop.time() < end:
-        begun = loop.time()
         await client.call("clock.read", t=1)
-        worst = max(worst, loop.time() - begun)
         await asyncio.sleep(0.01)
-    return worst
+
+
+async def test_a_loop_that_waits_is_seen_and_one_that_does_not_is_not(gateway: Gateway) -> None:
+    """What judges F6, F9 and F17 (tests.faults.lag)."""
+    for stalls_s in ((), (0.8,) * (OUTLIERS + 1), (2.5,), ()):
+        async with watching(gateway) as lag:
+            for stall_s in stalls_s:
+                gateway.harms.on("stall", str(stall_s))
+                await until(lambda: not gateway.harms.is_on("stall"))
+        assert lag.turned == (not stalls_s), lag.longest_s
+    assert gateway.harms.struck("stall") == OUTLIERS + 2
 
 
 async def test_f15_a_full_disk_refuses_reads_go_on_and_it_recovers(gateway: Gateway, tmp_path: Path) -> None:
@@ -122,10 +131,11 @@ async def test_f17_a_locked_file_is_an_answer_in_time_and_the_loop_goes_on(
             loop = asyncio.get_running_loop()
             begun = loop.time()
             refused = asyncio.create_task(refused_now(spent))
-            worst = await slowest_s(other, max(3.0, paced(10)))
+            async with watching(gateway) as lag:
+                await answers_on(other, max(3.0, paced(10)))
             assert await refused == "unavailable"
             assert loop.time() - begun < max(3.0, paced(10)) + 5
-            assert worst < 1.0, "the loop waited for the file"
+            assert lag.turned, f"the loop waited for the file: {lag.longest_s}"
             assert spent.history.acked - acked <= len(spent.people)
             locker.communicate()
         await spent.acked(20)

@@ -1,5 +1,4 @@
-"""Frames that are too large, compressed or many, against a real process, while others talk (F24, F25, F26); and a
-client of yesterday against the server of today (F31)."""
+"""Frames that are too large, compressed or many, against a real process, while others talk (F24, F25, F26)."""
 
 from __future__ import annotations
 
@@ -115,54 +114,3 @@ async def closed_by(socket: ClientConnection, data: bytes) -> int | None:
     except (ConnectionClosed, ConnectionError, RuntimeError):
         # The last is uvloop's word for a line whose writing half this side has closed already.
         return socket.close_code
-
-
-OLD_CLIENT = Path(__file__).parent / "old_client.json"
-
-
-async def test_f31_a_client_of_yesterday_is_still_understood(gateway: Gateway) -> None:
-    """The transcript is never edited: what stands there was once promised. Answers may have grown new fields."""
-    (aki,) = await gateway.people("aki")
-    known: dict[str, Any] = {"$token": aki.token, "$account": aki.account.id}
-    async with connect(gateway.ws_url, compression=None, subprotocols=["tsudoi.v1"]) as socket:  # type: ignore[list-item]
-        backlog: list[dict[str, Any]] = []
-        for step in json.loads(OLD_CLIENT.read_text(encoding="utf-8")):
-            if "send" in step:
-                await socket.send(json.dumps(filled(step["send"], known)))
-                continue
-            async with asyncio.timeout(10):
-                while not any(fits(step["gets"], frame, known) for frame in backlog):
-                    backlog.append(json.loads(await socket.recv()))
-            backlog = [frame for frame in backlog if not fits(step["gets"], frame, known)]
-
-
-def filled(shape: Any, known: dict[str, Any]) -> Any:
-    """A shape with what is known in the places of its names."""
-    if isinstance(shape, dict):
-        return {filled(key, known): filled(value, known) for key, value in shape.items()}
-    if isinstance(shape, list):
-        return [filled(each, known) for each in shape]
-    if isinstance(shape, str):
-        for name in sorted(known, key=len, reverse=True):
-            shape = known[name] if shape == name else shape.replace(name, str(known[name]))
-            if not isinstance(shape, str):
-                break
-    return shape
-
-
-def fits(shape: Any, frame: Any, known: dict[str, Any]) -> bool:
-    """Whether a frame holds all that a shape wants; `$name` is learnt where it is met first, `*` is anything."""
-    if isinstance(shape, str) and shape.startswith("$") and shape not in known:
-        known[shape] = frame
-        return True
-    if isinstance(shape, dict):
-        return isinstance(frame, dict) and all(
-            key in frame and fits(value, frame[key], known)
-            for key, value in filled_keys(shape, known).items()
-        )
-    return shape == "*" or bool(filled(shape, known) == frame)
-
-
-def filled_keys(shape: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Names among the keys."""
-    return {filled(key, known): value for key, value in shape.items()}

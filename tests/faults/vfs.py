@@ -8,6 +8,7 @@ adds a byte to `struck-NAME`, each sync of the log a byte to `syncs`; without su
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,12 @@ class BadDisk(apsw.VFS):
     def __init__(self, harms: Harms) -> None:
         self._harms = harms
         super().__init__(NAME, BASE, makedefault=True)
+
+    def xSleep(self, microseconds: int) -> int:
+        """As SQLite waits for a lock. The shim would sleep with the interpreter's lock in its hands; SQLite's own disk
+        does not."""
+        time.sleep(microseconds / 1e6)
+        return microseconds
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         """Every file: the database, its log, temporary ones."""

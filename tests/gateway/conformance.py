@@ -1,8 +1,8 @@
 """The WebSocket conformance cases of the Autobahn test suite, sections 1 to 7 and 10, as a table of our own.
 
 Each row bears Autobahn's number: what a client sends, in which pieces, and what it must get. Two things are as we have
-them, not as the suite would: binary messages are refused with 1003 (`tsudoi.v1` is text), and invalid UTF-8 in a
-fragmented message is told at its end (6.4.*: the suite calls that non-strict).
+them, not as the suite would: binary messages are refused with 1003 (`tsudoi.v1` is text), and invalid UTF-8 within one
+frame is told at the frame's end (6.4.3 and 6.4.4: the suite calls that non-strict).
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ class Frame:
 @dataclass(frozen=True)
 class Case:
     """`gets` are the messages before the end, `code` that of the server's close frame (None: it stays open). `step` is
-    the size of the pieces: 0 for all at once, -1 for frame by frame."""
+        the size of the pieces: 0 for all at once, -1 for frame by frame. After `enough` frames the end must be there already (0:
+    after all)."""
 
     number: str
     sends: tuple[Frame, ...]
     gets: tuple[Message, ...] = ()
     code: int | None = None
     step: int = 0
+    enough: int = 0
 
     def pieces(self) -> list[bytes]:
         """What the server reads, piece by piece."""
@@ -193,7 +195,7 @@ def utf8() -> Iterator[Case]:
     late = (KOSME + b"\xf4", b"\x90", b"\x80\x80edited")
     for number, (one, two, three) in ((1, early), (2, late)):
         sends = (text(one, final=False), more(two), more(three, final=True))
-        yield Case(f"6.4.{number}", sends, code=1007, step=-1)
+        yield Case(f"6.4.{number}", sends, code=1007, step=-1, enough=2)
         yield Case(f"6.4.{number + 2}", (text(one + two + three),), code=1007, step=len(one) + 6)
 
 

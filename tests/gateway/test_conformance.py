@@ -26,6 +26,19 @@ async def test_autobahn(case: Case) -> None:
             assert peer.got() == (list(case.gets), case.code)
 
 
+FAST = [case for case in CASES if case.enough]
+
+
+@pytest.mark.parametrize("case", FAST, ids=[case.number for case in FAST])
+async def test_what_is_no_text_ends_with_its_own_fragment(case: Case) -> None:
+    with echoing():
+        peer = Peer(EchoNode())
+        for number, frame in enumerate(case.sends[: case.enough], 1):
+            assert peer.got() == ([], None)
+            peer.send(frame.data)
+            assert peer.got()[1] == (case.code if number == case.enough else None)
+
+
 def test_every_case_of_the_sections_is_there() -> None:
     numbers = [case.number for case in CASES]
     assert len(numbers) == len(set(numbers)) == 247

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from channels.oversight import suspend
+from gateway import fanout
 from gateway.offline import with_desk
 from loadtest.client import Client
+from storage import log
+from storage.log import Draft
 from tests.support.nodes import RunningNode, Start
 from tests.support.valkey import Shared, ValkeyServer
 from tests.support.waiting import until
@@ -122,6 +126,51 @@ async def test_parcels_that_never_come_are_found_by_the_sweep(start_pair: StartP
         assert h.texts(room["id"]) == [*(f"lost {n}" for n in range(5)), "lost too", "comes"]
         assert two.node.hub.gaps >= 1
         assert two.node.fanout.healed >= 6
+
+
+async def test_what_is_written_for_an_unknown_audience_is_a_skip(
+    start_pair: StartPair, valkey: Shared
+) -> None:
+    """A newer node writes it (FAULTS F31); what comes after it is heard."""
+    one, two = await start_pair(valkey.url, valkey.prefix, sweep_s=0.2)
+    aki, haru = await one.friends("aki", "haru")
+    async with one.client(aki) as a, two.client(haru) as h:
+        room = await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1")
+        name = f"room:{room['id']}"
+        await h.until(lambda: name in h.ear.positions)
+        draft = Draft(name, "room.updated", room["id"], aki.account.id, "z", "whom nobody knows")
+        await one.node.desk.db.write(lambda tx: log.append(tx, [draft]))
+        await a.say(room["id"], "after it")
+        for client in (a, h):
+            await client.until(lambda c=client: c.texts(room["id"]) == ["after it"])
+            assert [push["ev"] for push in client.ear.pushes if push.get("ch") == name][-2:] == [
+                "skip",
+                "message.created",
+            ]
+
+
+async def test_a_fault_while_a_hole_is_read_is_tried_again(
+    start_pair: StartPair, valkey: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await start_pair(valkey.url, valkey.prefix, sweep_s=0.2)
+    aki, haru = await one.friends("aki", "haru")
+    async with one.client(aki) as a, two.client(haru) as h:
+        room = await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1")
+        await h.until(lambda: f"room:{room['id']}" in h.ear.positions)
+        await until(lambda: f"room:{room['id']}" in two.node.hub.names())
+        faults = [RuntimeError("a fault of ours"), RuntimeError("again")]
+        entries_between = fanout.entries_between
+
+        async def broken(*args: Any) -> Any:
+            if faults:
+                raise faults.pop()
+            return await entries_between(*args)
+
+        monkeypatch.setattr(fanout, "entries_between", broken)
+        monkeypatch.setattr(one.node.courier, "publish", lambda parcel: None)
+        await a.say(room["id"], "found all the same")
+        await h.until(lambda: h.texts(room["id"]) == ["found all the same"])
+        assert faults == []
 
 
 async def test_redis_may_die_and_come_back_empty(start_pair: StartPair, own_valkey: ValkeyServer) -> None:

@@ -164,7 +164,6 @@ class SimNode:
         """The process is dead: its links break, what it had not committed is gone, nothing of it runs on."""
         world = self.cluster.world
         world.note("dies", self.process.name)
-        self.cluster.disk.lose(self.process)
         if self.courier is not None:
             self.courier.leave()
         for link in self.links.values():

@@ -54,35 +54,10 @@ class Disk:
         self.connection.execute("pragma synchronous=off")
         self.committed: dict[tuple[str, int], float] = {}
         self.away = False
-        # Only mutants use these: a commit that was put off, and seqs that a process has not written down.
-        self.lazy: Process | None = None
-        self.unwritten: dict[Process, list[tuple[str, int]]] = {}
 
     def execute(self, sql: str, params: Any = None) -> Any:
         """One statement."""
         return self.connection.execute(sql, params)
-
-    def settle(self) -> None:
-        """A commit that was put off (only a mutant does that) takes place."""
-        if self.lazy is not None:
-            self.lazy = None
-            self.connection.execute("commit")
-
-    def settle_of(self, process: Process) -> None:
-        """As `settle`, if it is this process's."""
-        if self.lazy is process:
-            self.settle()
-
-    def lose(self, process: Process) -> None:
-        """A process died: what it had not committed is gone."""
-        if self.lazy is process:
-            self.lazy = None
-            self.connection.execute("rollback")
-        for channel, seq in self.unwritten.pop(process, [])[-1:]:
-            self.settle()
-            self.connection.execute(
-                "update channel set seq = ? where id = ? and seq = ?", (seq - 1, channel, seq)
-            )
 
 
 class Handle:
@@ -109,7 +84,6 @@ class Handle:
 
     def _begin(self, sql: str) -> None:
         world = self._disk.world
-        self._disk.settle()
         if self._disk.away:
             raise apsw.CantOpenError("the database is away")
         if sql == "begin immediate" and world.happens("database busy"):
@@ -123,10 +97,6 @@ class Handle:
         if world.happens("database full"):
             raise apsw.FullError("database or disk is full")
         world.crash_point("before commit", self._process)
-        self.commit()
-
-    def commit(self) -> None:
-        """The moment from which on it is kept."""
         self._disk.connection.execute("commit")
 
 

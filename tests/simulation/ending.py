@@ -113,5 +113,3 @@ class Ending:
             device.stop()
         for node in self.cluster.nodes:
             node.process.alive = False
-            if node.node is not None:
-                node.cluster.disk.lose(node.process)

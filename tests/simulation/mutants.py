@@ -1,7 +1,6 @@
 """Mutants: our own code with one thing wrong in it, to prove that the simulation would notice.
 
-Each is a patch of production code (the first two of the simulated disk, where production leaves it to the database's
-thread) that stands while a `with` lasts.
+Each is a patch of production code that stands while a `with` lasts.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
-from channels import arrival, relations, send
+from channels import arrival, relations
 from channels.entries import MEMBER_REMOVED, SESSION_REVOKED
 from gateway.fanout import Fanout
 from gateway.outbound import Outbound
@@ -22,43 +21,70 @@ from realtime.hub import Hub
 from realtime.parcels import Audience, Parcel
 from realtime.recovery import Standing
 from storage import log, nonces
-from storage.database import Tx
+from storage.database import StorageUnavailable, Tx
+from storage.lanes import Job, Outcome
 from storage.rooms import heard_by
-from tests.simulation.disk import Handle
+from storage.sqlite import _Writer
 
 Mutant = Callable[[ExitStack], None]
-LAZY_S = 0.02
 
 
 def _patch(stack: ExitStack, where: Any, name: str, what: Any) -> None:
     stack.enter_context(patch.object(where, name, what))
 
 
-def reply_before_commit(stack: ExitStack) -> None:
-    """Whoever waits is answered while the commit is still under way."""
+def answer_whatever_the_commit_says(stack: ExitStack) -> None:
+    """Whoever waits is answered with what was to be kept, whether the commit succeeds or not."""
+    serve, run = _Writer.__call__, _Writer._run
+    hoped: list[tuple[Job, Any]] = []
+    parcels: list[Parcel] = []
 
-    def commit(self: Handle) -> None:
-        disk = self._disk
-        disk.lazy = self._process
-        disk.world._loop.call_later(LAZY_S, disk.settle_of, self._process)
+    def ran(self: _Writer, connection: Any, jobs: list[Job]) -> list[Parcel]:
+        found = run(self, connection, jobs)
+        hoped.extend((job, job.result) for job in jobs if job.error is None)
+        parcels.extend(found)
+        return found
 
-    _patch(stack, Handle, "commit", commit)
+    def hasty(self: _Writer, jobs: list[Job]) -> Outcome:
+        hoped.clear()
+        parcels.clear()
+        outcome = serve(self, jobs)
+        for job, result in hoped:
+            job.result, job.error = result, None
+        return Outcome(outcome.jobs, list(parcels))
+
+    _patch(stack, _Writer, "_run", ran)
+    _patch(stack, _Writer, "__call__", hasty)
 
 
-def seq_reused_after_crash(stack: ExitStack) -> None:
-    """The process counts a channel's seq and writes it down afterwards: a crash forgets the last one."""
-    write = log.write
+def seq_written_down_afterwards(stack: ExitStack) -> None:
+    """The process counts a room's seq and writes it down after the commit: whoever is quicker, or a crash, gives it again."""
+    write, committed = log.write, Fanout.committed
+    counted: dict[tuple[str, str], int] = {}
 
     def forgetful(tx: Tx, seqs: dict[str, int], drafts: Sequence[Any]) -> Any:
-        process, disk = tx._connection._process, tx._connection._disk  # type: ignore[attr-defined]  # a simulated one
+        for channel, seq in seqs.items():
+            seqs[channel] = max(seq, counted.get((tx.node, channel), 0))
         rows = write(tx, seqs, drafts)
         for row in rows:
             if row.channel.startswith("room:"):
-                disk.unwritten.setdefault(process, []).append((row.channel, row.seq))
+                tx.later("update channel set seq = :seq where id = :id", id=row.channel, seq=row.seq - 1)
         return rows
 
+    async def write_down(self: Fanout, parcel: Parcel) -> None:
+        sql = "update channel set seq = max(seq, :seq) where id = :id"
+        with contextlib.suppress(StorageUnavailable):
+            await self._desk.db.write(lambda tx: tx.later(sql, id=parcel.channel, seq=parcel.seq))
+
+    def and_write_down(self: Fanout, parcels: Sequence[Parcel]) -> None:
+        committed(self, parcels)
+        for parcel in parcels:
+            if parcel.seq and parcel.channel.startswith("room:"):
+                counted[parcel.origin, parcel.channel] = parcel.seq
+                self._spawn(write_down(self, parcel))
+
     _patch(stack, log, "write", forgetful)
-    _patch(stack, send.log, "write", forgetful)
+    _patch(stack, Fanout, "committed", and_write_down)
 
 
 def no_mark_before_the_read(stack: ExitStack) -> None:
@@ -191,8 +217,8 @@ def block_not_kept(stack: ExitStack) -> None:
 
 
 MUTANTS: tuple[Mutant, ...] = (
-    reply_before_commit,
-    seq_reused_after_crash,
+    answer_whatever_the_commit_says,
+    seq_written_down_afterwards,
     no_mark_before_the_read,
     access_not_judged_on_resume,
     sweep_off,

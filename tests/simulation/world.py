@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 EPOCH_MS = 1_800_000_000_000
@@ -79,6 +79,7 @@ class World:
         self.random = random.Random(seed)
         self.chances: dict[str, float] = {}
         self.fired: Counter[str] = Counter()
+        self._times: dict[str, list[float]] = defaultdict(list)
         self.calm = True
         self.skew_ms = 0
         self.armed: dict[str, int] = {}
@@ -114,7 +115,12 @@ class World:
     def count(self, name: str) -> None:
         """A fault took place."""
         self.fired[name] += 1
+        self._times[name].append(self.now())
         self.note("fault", name)
+
+    def took_place(self, names: Iterable[str], since: float, until: float) -> bool:
+        """Whether any of these faults took place (or began) between two times."""
+        return any(since <= at <= until for name in names for at in self._times.get(name, ()))
 
     def crash_point(self, name: str, process: Process) -> None:
         """Raises `Crash` if this process is to end at this point. It is armed by how often it is passed before."""
