@@ -186,6 +186,19 @@ def seed(people: int | None, as_json: bool, **crowd: Any) -> None:
     say(as_json, {"made": made}, "Made the demo people." if made else "The demo people are there already.")
 
 
+@cli.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def loadtest(words: tuple[str, ...]) -> None:
+    """Let simulated people talk on a server, and check every word they were told; `loadtest --help` tells more."""
+    from importlib.util import find_spec
+
+    if find_spec("hdrh") is None or find_spec("rich") is None:
+        raise click.ClickException("The load test needs what `./run loadtest` installs; use that.")
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "loadtest", *words])  # noqa: S606  # our own
+
+
 @cli.group()
 def account() -> None:
     """Make accounts, let them follow each other, and look after them."""

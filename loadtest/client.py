@@ -141,6 +141,22 @@ class Client:
         self._core.online(self._now())
         self._drain()
 
+    def cut(self) -> None:
+        """The network is gone, without a word; see `Options.reachable` for how long."""
+        if self._link is not None:
+            self._link.abort()
+
+    def sleep(self) -> None:
+        """Take nothing from now on, as a phone in a pocket."""
+        if self._link is not None:
+            self._link.pause()
+
+    def wake(self) -> None:
+        """Take what has come meanwhile, and look at once whether the link carries."""
+        if self._link is not None:
+            self._link.resume()
+        self.online()
+
     # Talking
 
     async def call(self, op: str, **fields: Any) -> Any:
@@ -201,6 +217,8 @@ class Client:
     def opened(self, link: Link) -> None:
         """The handshake is done."""
         self._link = link
+        if self._options.tap is not None:
+            self._options.tap("open", {})
         self._core.opened(self._credential, self._now())
 
     def take(self, link: Link, data: bytes) -> None:
@@ -208,6 +226,8 @@ class Client:
         if link is not self._link:
             return
         frame = orjson.loads(data)
+        if self._options.tap is not None:
+            self._options.tap("in", frame)
         if self._options.remember:
             self._note(frame)
         core = self._core
@@ -268,6 +288,8 @@ class Client:
                 self._tell(item)
             case ("send", frame):
                 if self._link is not None:
+                    if self._options.tap is not None:
+                        self._options.tap("out", frame)
                     self._link.send(orjson.dumps(frame))
             case ("ok", number, result):
                 self._settle(number, result, None)
@@ -309,6 +331,8 @@ class Client:
 
     async def _dial(self) -> None:
         try:
+            if self._options.reachable is not None and not self._options.reachable():
+                raise OSError("there is no network")
             if self._options.ticket is not None:
                 self._credential = {"ticket": await self._options.ticket()}
             await dial(self._url, self, self._options.local_address)

@@ -35,7 +35,9 @@ class Options:
     `stay`: come back by itself, and keep durable operations until they are acknowledged; without it, the first loss
     is the end. `told`: called for each event at once, instead of iterating. `strict`: a hole or a double is a fault.
     `remember`: keep every push in `Client.ear`. `ticket`: gets a fresh ticket for each connection, where there is no
-    bearer token; may raise `ServerRefusal`. `local_address`: where to come from.
+    bearer token; may raise `ServerRefusal`. `local_address`: where to come from. `tap`: called with every frame of the wire,
+    `("out", frame)` and `("in", frame)`, and with `("open", {})` when a connection begins. `reachable`: False while there is no
+    network.
     """
 
     stay: bool = False
@@ -44,6 +46,8 @@ class Options:
     remember: bool = False
     ticket: Callable[[], Awaitable[str]] | None = None
     local_address: str | None = None
+    tap: Callable[[str, dict[str, Any]], None] | None = None
+    reachable: Callable[[], bool] | None = None
     name: str = "tsudoi client"
 
 

@@ -1,0 +1,5 @@
+"""`python -m loadtest`."""
+
+from loadtest.people.cli import main
+
+main()
