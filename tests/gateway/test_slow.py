@@ -112,18 +112,18 @@ async def test_who_loses_room_or_session_gets_none_of_what_the_transport_holds(
         await h.until(lambda: f"room:{room}" in h.ear.positions)
         before = set(server.node.sockets)
         reader = Reader(*await stalled(server, haru.token))
-        (slow,) = server.node.sockets - before
-        while slow._slow is None or not slow._slow.queue.holds(f"room:{room}"):
-            await a.say(room, "x" * 1500)
-        handed_over = next(w.piece.first for w in slow._slow.queue._pieces if w.piece.channel) - 1
-        with contextlib.suppress(ConnectionError):
-            await h.call(op, **dict.fromkeys(fields, room))
-        await until(lambda: slow not in server.node.sockets)
-        with contextlib.suppress(ConnectionError, EOFError):
-            while True:
-                await reader.frame()
-        assert reader.seqs[-1] < handed_over, "what had not left this process came after the end"
-        reader.raw.close()
+        with contextlib.closing(reader.raw):
+            (slow,) = server.node.sockets - before
+            while slow._slow is None or not slow._slow.queue.holds(f"room:{room}"):
+                await a.say(room, "x" * 1500)
+            handed_over = next(w.piece.first for w in slow._slow.queue._pieces if w.piece.channel) - 1
+            with contextlib.suppress(ConnectionError):
+                await h.call(op, **dict.fromkeys(fields, room))
+            await until(lambda: slow not in server.node.sockets)
+            with contextlib.suppress(ConnectionError, EOFError):
+                while True:
+                    await reader.frame()
+            assert reader.seqs[-1] < handed_over, "what had not left this process came after the end"
 
 
 async def test_what_waits_unsent_is_not_told_beside_the_answer_of_a_sync(start_node: Start) -> None:
