@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from realtime.closes import Close
@@ -143,10 +143,10 @@ class Outbound(asyncio.Protocol, ABC):
     def lost(self, channel: str) -> None:
         """The channel was taken: its unsent frames must not arrive, so a connection holding any starts anew (WIRE
         §4). What the transport holds cannot be looked into, nor can a close be said before it."""
-        if self._slow is not None and self._slow.queue.holds(channel):
-            self._too_slow()
-        elif self.transport is not None and self.transport.get_write_buffer_size():
+        if self.transport is not None and self.transport.get_write_buffer_size():
             self.transport.abort()
+        elif self._slow is not None and self._slow.queue.holds(channel):
+            self._too_slow()
 
     def forget_unsent(self, channel: str) -> None:
         """A channel is about to be told anew, from the client's position."""
@@ -214,15 +214,15 @@ class Outbound(asyncio.Protocol, ABC):
     def _too_slow(self) -> None:
         if self._slow is not None:
             self._slow.queue.clear()
-        self._close_soon(Close.TOO_SLOW, "too slow; come back and continue")
+        self._close_soon(self.close, Close.TOO_SLOW, "too slow; come back and continue")
 
-    def _close_soon(self, code: int, reason: str) -> None:
-        """Close on the loop's next turn, because the hub may be walking over its listeners now; nothing more leaves
+    def _close_soon(self, close: Callable[[int, str], None], code: int, reason: str) -> None:
+        """Close on the loop's next turn, because the hub may be walking over its listeners now; nothing more is taken
         from this moment."""
         if not self._ending:
             self._ending = True
             self._let_go()
-            asyncio.get_running_loop().call_soon(self.close, code, reason)
+            asyncio.get_running_loop().call_soon(close, code, reason)
 
 
 def frame_behind(channel: str, seq: int) -> bytes:

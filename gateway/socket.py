@@ -163,9 +163,9 @@ class SocketProtocol(Outbound):
     def ended(self, session: str) -> None:
         """Its session was revoked, or (with '') the account was suspended."""
         if not session:
-            self._close_soon(Close.SUSPENDED, "the account is suspended")
+            self._close_soon(self._shut, Close.SUSPENDED, "the account is suspended")
         elif self.actor is not None and self.actor.session == session:
-            self._close_soon(Close.SESSION_INVALID, "the session was ended")
+            self._close_soon(self._shut, Close.SESSION_INVALID, "the session was ended")
 
     def doubt(self) -> None:
         """What this account may do has changed: ask again."""
@@ -173,7 +173,7 @@ class SocketProtocol(Outbound):
 
     def failed(self) -> None:
         """A fault of ours: frames may have been lost."""
-        self._close_soon(Close.SERVER_ERROR, "come back and continue")
+        self._close_soon(self.close, Close.SERVER_ERROR, "come back and continue")
 
     # Life
 
@@ -327,6 +327,15 @@ class SocketProtocol(Outbound):
         self.close(fault.code, fault.reason)
         if self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _shut(self, code: int, reason: str) -> None:
+        """As `close`, but what a slow reader has not taken yet is not let out any more, nor then the reason behind it:
+        they learn it when they come back."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self._close_code = code
+            self.transport.abort()
+        else:
+            self.close(code, reason)
 
     def _signal(self, signal: Signal) -> Action:
         self._state, action = step(self._state, signal)

@@ -72,6 +72,8 @@ class Chaos:
         self.up = Way()
         self.down = Way()
         self.refusing = False
+        self.window_bytes = 0
+        """How much the system takes of a server's words before anybody reads them; 0: as much as it likes."""
         self.refused = 0
         self.accepted = 0
         self.resets = 0
@@ -113,6 +115,9 @@ class Chaos:
             writer.transport.abort()
             return
         self.accepted += 1
+        if self.window_bytes:
+            raw = their_writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window_bytes)
         link = Link(writer, their_writer)
         self.links.add(link)
         for source, sink, way in ((reader, their_writer, self.up), (their_reader, writer, self.down)):

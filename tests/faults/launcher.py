@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway import cli, fanout, talk
+from gateway import cli, fanout, screen
 from realtime.parcels import Parcel
 from realtime.requests import Sent
 from storage import lanes, postgres, sqlite
@@ -90,7 +90,7 @@ def _talk(outcome: lanes.Outcome) -> bool:
 
 def _keep_back(crash: Crash) -> None:
     """`after ack`: the answer leaves, the entry does not; then the end."""
-    committed, reply = fanout.Fanout.committed, talk._reply
+    committed, reply = fanout.Fanout.committed, screen.reply
 
     def held(self: Any, parcels: Sequence[Parcel]) -> None:
         if not crash.wanted("after ack"):
@@ -102,7 +102,7 @@ def _keep_back(crash: Crash) -> None:
             asyncio.get_running_loop().call_later(0.05, crash.at, "after ack")
 
     fanout.Fanout.committed = held  # type: ignore[method-assign]
-    talk._reply = answered
+    screen.reply = answered
 
 
 def _before(owner: type, name: str, what: Callable[..., object]) -> None:

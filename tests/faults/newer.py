@@ -15,7 +15,7 @@ import orjson
 
 from channels import entries
 from channels.entries import Entry, emit
-from gateway import fanout, talk
+from gateway import fanout, screen
 from gateway.socket import SocketProtocol
 from realtime.ids import ROOM
 from realtime.models import Shape
@@ -47,7 +47,7 @@ def plant(harms: Harms) -> None:
 
 
 def _grow_frames(harms: Harms) -> None:
-    durable, reply = entries.durable_frame, talk.reply_frame
+    durable, reply = entries.durable_frame, screen.reply_frame
 
     def grown(*args: Any) -> bytes:
         frame = orjson.loads(durable(*args))
@@ -59,7 +59,7 @@ def _grow_frames(harms: Harms) -> None:
         return orjson.dumps({**orjson.loads(reply(request_id, result)), "new": True})
 
     entries.durable_frame = grown
-    talk.reply_frame = answered
+    screen.reply_frame = answered
 
 
 def _sing(harms: Harms) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
+
+import pytest
 
 from realtime.closes import Close
 from realtime.settings import Limits
@@ -94,6 +97,33 @@ async def test_who_fell_behind_and_loses_the_room_gets_none_of_what_is_unsent(st
             await h.call("room.leave", room=room)
             await until(lambda: slow not in server.node.sockets)
         raw.close()
+
+
+@pytest.mark.parametrize(
+    ("op", "fields"), [("room.leave", ("room",)), ("session.revoke_all", ())], ids=["room", "session"]
+)
+async def test_who_loses_room_or_session_gets_none_of_what_the_transport_holds(
+    start_node: Start, op: str, fields: tuple[str, ...]
+) -> None:
+    server = await start_node(replace(OPEN, queue_age_s=60.0, close_wait_s=60.0, tcp_user_timeout_s=60.0))
+    aki, haru = await server.friends("aki", "haru")
+    async with server.client(aki) as a, server.client(haru) as h:
+        room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
+        await h.until(lambda: f"room:{room}" in h.ear.positions)
+        before = set(server.node.sockets)
+        reader = Reader(*await stalled(server, haru.token))
+        with contextlib.closing(reader.raw):
+            (slow,) = server.node.sockets - before
+            while slow._slow is None or not slow._slow.queue.holds(f"room:{room}"):
+                await a.say(room, "x" * 1500)
+            handed_over = next(w.piece.first for w in slow._slow.queue._pieces if w.piece.channel) - 1
+            with contextlib.suppress(ConnectionError):
+                await h.call(op, **dict.fromkeys(fields, room))
+            await until(lambda: slow not in server.node.sockets)
+            with contextlib.suppress(ConnectionError, EOFError):
+                while True:
+                    await reader.frame()
+            assert reader.seqs[-1] < handed_over, "what had not left this process came after the end"
 
 
 async def test_what_waits_unsent_is_not_told_beside_the_answer_of_a_sync(start_node: Start) -> None:

@@ -48,8 +48,10 @@ class Reader:
             await self.frame()
 
     async def frame(self) -> dict[str, Any]:
-        """The next frame."""
+        """The next frame. Raises `EOFError` at the end, which a close frame is too."""
         head = await self._take(2)
+        if head[0] == 0x88:
+            raise EOFError
         size = head[1]
         if size == 126:
             size = int.from_bytes(await self._take(2), "big")
@@ -63,7 +65,10 @@ class Reader:
     async def _take(self, count: int) -> bytes:
         async with asyncio.timeout(10):
             while len(self._data) < count:
-                self._data += await asyncio.get_running_loop().sock_recv(self.raw, 1 << 16)
+                more = await asyncio.get_running_loop().sock_recv(self.raw, 1 << 16)
+                if not more:
+                    raise EOFError
+                self._data += more
         taken, self._data = self._data[:count], self._data[count:]
         return taken
 
