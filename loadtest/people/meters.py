@@ -49,7 +49,7 @@ class Delays:
         """(share of all, milliseconds) at even steps of nines, for a plot."""
         if not self.count:
             return []
-        steps = [1 - 10 ** (-number / 8) for number in range(41)]
+        steps = [1 - 10 ** (-number / 8) for number in range(1, 41)]
         return [(share, self._whole.get_value_at_percentile(100 * share) / 1000) for share in steps]
 
 

@@ -142,10 +142,22 @@ def _figure(height: float) -> Any:
 
 
 def _svg(figure: Any) -> str:
+    from matplotlib import rc_context
+
     data = io.StringIO()
-    figure.savefig(data, format="svg", metadata={"Date": None})
+    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(data, format="svg", metadata={"Date": None})
     text = data.getvalue()
     return text[text.index("<svg") :]
+
+
+def _plain(axis: Any) -> None:
+    """Milliseconds as people write them."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _plot_seconds(found: dict[str, Any]) -> str:
@@ -163,6 +175,7 @@ def _plot_seconds(found: dict[str, Any]) -> str:
             linewidth=1.6,
         )
     axes.set_yscale("log")
+    _plain(axes.yaxis)
     axes.set_xlabel("seconds")
     axes.set_ylabel("ms to the others' screens")
     for when, what in found["marks"]:
@@ -171,6 +184,7 @@ def _plot_seconds(found: dict[str, Any]) -> str:
             what, (when, 1), xycoords=("data", "axes fraction"), rotation=90, va="top", ha="right", fontsize=8
         )
     twin = axes.twinx()
+    twin.set_facecolor("#faf7f2")
     twin.spines["top"].set_visible(False)
     twin.fill_between(at, [row.get("deliveries", 0) for row in rows], color=FAINT, alpha=0.35, linewidth=0)
     twin.set_ylabel("deliveries/s")
@@ -189,6 +203,7 @@ def _plot_curve(curve: list[tuple[float, float]]) -> str:
     )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    _plain(axes.yaxis)
     ticks = [
         (1, "all"),
         (2, "p50"),
