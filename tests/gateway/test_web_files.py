@@ -156,6 +156,14 @@ def test_no_sentence_stands_outside_the_tables() -> None:
     assert spoken == set()
 
 
+NOT_IN_THE_PAGE = {"channel.signal"} | {
+    name
+    for name in OPERATIONS
+    if name.startswith(("community.", "post.", "timeline.")) or name in ("channel.watch", "channel.unwatch")
+}
+"""Signals are for programs. Communities are for clients and load tests until the page shows timelines."""
+
+
 def test_every_operation_has_its_way_in_the_page() -> None:
     """What a member can do over the wire, they can do here."""
     named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', CODE))
@@ -165,7 +173,8 @@ def test_every_operation_has_its_way_in_the_page() -> None:
         named.add(f"{kind}.{verb}")
     named |= set(re.findall(r"/api/v1/([a-z]+\.[a-z_]+)", CODE))
     named |= set(re.findall(r'"(connect|pong)"', CODE))
-    assert set(OPERATIONS) - named == set()
+    assert set(OPERATIONS) - named - NOT_IN_THE_PAGE == set()
+    assert named & NOT_IN_THE_PAGE == set(), "it is there now"
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
