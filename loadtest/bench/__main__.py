@@ -11,7 +11,7 @@ import uvloop
 from loadtest.bench import crowd, durable, hot_commands, latency, resume
 from loadtest.bench.console import finish, run, where
 from loadtest.bench.figures import Runs
-from loadtest.bench.machine import home, take_last_core
+from loadtest.bench.machine import allow_files, home, take_last_core
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,6 +52,7 @@ def cli(context: click.Context, /, **options: Any) -> None:
     settings = {"DATABASE_URL": options["database_url"], "REDIS_URL": options["redis_url"]}
     context.obj = {**options, "settings": {name: value for name, value in settings.items() if value}}
     take_last_core()
+    allow_files()
 
 
 @cli.command("durable")
@@ -123,18 +124,19 @@ def run_connect(options: dict[str, Any], people: int) -> None:
 
 @cli.command("idle")
 @click.option("--people", default=5_000, show_default=True)
-@click.option(
-    "--rooms", default=19, show_default=True, help="Groups each is in; the inbox is one channel more."
-)
+@click.option("--channels", default=20, show_default=True, help="What each hears: groups, and the inbox.")
+@click.option("--circle", default=10, show_default=True, help="People in each group.")
+@click.option("--minutes", type=float, help="How long to watch, instead of --seconds.")
 @click.pass_obj
-def run_idle(options: dict[str, Any], people: int, rooms: int) -> None:
+def run_idle(options: dict[str, Any], people: int, channels: int, circle: int, minutes: float | None) -> None:
     """What a connection costs that says nothing."""
     with home(options["settings"]) as place:
-        runs = Runs(crowd.IDLE)
-        circles = place.seed(people, 10, rooms)
+        runs = Runs(crowd.IDLE if channels <= 20 else crowd.IDLE_WIDE)
+        circles = place.seed(people, circle, channels - 1)
+        seconds = options["seconds"] if minutes is None else minutes * 60
         for _ in range(options["runs"]):
             with place.server() as server:
-                runs.add(*run(crowd.idle(server, circles, options["seconds"])))
+                runs.add(*run(crowd.idle(server, circles, seconds)))
         finish(options, f"idle, {where(place)}", runs)
 
 

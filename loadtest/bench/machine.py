@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import secrets
 import shutil
 import signal
@@ -130,7 +131,7 @@ class Home:
         prefix = f"bench_{secrets.token_hex(3)}"
         command = [sys.executable, "-P", "-m", "gateway.cli", "seed", "--people", str(people)]
         command += ["--circle", str(circle), "--rooms", str(rooms), "--prefix", prefix]
-        command += ["--community"] if community else []
+        command += ["--communities", "1"] if community else []
         done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)  # noqa: S603  # our own command line
         return [Circle(**orjson.loads(line)) for line in done.stdout.splitlines()]
 
@@ -205,6 +206,12 @@ def take_last_core() -> None:
     count = os.cpu_count() or 1
     if count > 1:
         os.sched_setaffinity(0, {count - 1})
+
+
+def allow_files() -> None:
+    """As many connections as the machine lets a process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager

@@ -106,7 +106,7 @@ class Crowd:
                 : load.connections
             ]
         else:
-            lines = [("" if bare else "community:") + circles[0].community] * load.connections
+            lines = [("" if bare else "community:") + circles[0].communities[0]] * load.connections
         for place, texts in ((self.tokens, tokens), (self.lines, lines)):
             place.write_text("".join(text + "\n" for text in texts))
             place.chmod(0o600)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import gc
 import random
-import resource
 import sys
 
 import orjson
 
 from loadtest.bench.generator.drive import measure
 from loadtest.bench.generator.options import parse
+from loadtest.bench.machine import allow_files
 
 
 def main() -> int:
     """Exit status 0, 3 if nobody came in, 4 if a delivery was missing or doubled."""
     options = parse(sys.argv[1:])
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files()
     # Nothing here makes cycles while it runs, and a collection over thousands of links would be a delay of our own.
     gc.disable()
     found = measure(options, random.Random())  # noqa: S311  # chooses rooms and samples, not secrets
