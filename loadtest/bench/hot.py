@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest.bench.figures import Row
-from loadtest.bench.loads import BLASTS, CALM, MANY, POST, ROOMS, SIGNAL, Load, Span, Target
+from loadtest.bench.loads import BLASTS, CALM, MANY, POST, ROOMS, SIGNAL, SPEAKERS, Load, Span, Target
 from loadtest.bench.machine import Circle, Home
 from loadtest.bench.shots import Generator, Shot, spread
 from loadtest.bench.subjects import Crowd, limit, tsudoi
@@ -138,7 +138,7 @@ def fanout(bench: Bench, place: Home, circles: Sequence[Circle]) -> Outcome:
     pairs: list[tuple[Shot, Shot | None]] = []
     for load in (CALM, *BLASTS):
         # In a channel of its own size: a community is told to those who are here, and so many are.
-        with tsudoi(place, Crowd(place.data, load, circles)) as target:
+        with signals(place, load, circles) as target:
             pair = bench.against(load, target, "write" if load.rate else "coal")
         values |= values_of(load, *pair)
         pairs.append(pair)
@@ -152,7 +152,7 @@ def fanout(bench: Bench, place: Home, circles: Sequence[Circle]) -> Outcome:
 
 def rooms(bench: Bench, place: Home, circles: Sequence[Circle]) -> Outcome:
     """One round: a random one of a thousand rooms each time."""
-    with tsudoi(place, Crowd(place.data, ROOMS, circles)) as target:
+    with signals(place, ROOMS, circles) as target:
         pair = bench.against(ROOMS, target, "coal")
     values = blast_values(*pair)
     values[f"{ROOMS.name}: p99"] = pair[0].delay_ms("p99")
@@ -161,7 +161,7 @@ def rooms(bench: Bench, place: Home, circles: Sequence[Circle]) -> Outcome:
 
 def many(bench: Bench, place: Home, circles: Sequence[Circle]) -> Outcome:
     """One round: ten busy channels that everybody hears."""
-    with tsudoi(place, Crowd(place.data, MANY, circles)) as target:
+    with signals(place, MANY, circles) as target:
         shot, least = bench.against(MANY, target, "coal")
     heard = (MANY.listeners + MANY.publishers) / MANY.listeners
     values = {
@@ -181,7 +181,7 @@ def two_nodes(bench: Bench, place: Home, circles: Sequence[Circle], rate: float)
     load = ROOMS.at(rate)
     found = {}
     for count in (1, 2):
-        with tsudoi(place, Crowd(place.data, load, circles), processes=count) as target:
+        with signals(place, load, circles, processes=count) as target:
             found[count] = bench.generator.shoot(load, target, bench.span)
     one, two = found[1], found[2]
     values = {
@@ -198,13 +198,14 @@ def two_nodes(bench: Bench, place: Home, circles: Sequence[Circle], rate: float)
 def rate_for_two(bench: Bench, place: Home, circles: Sequence[Circle]) -> float:
     """Events per second at which one gateway uses 40 % of a core: from what a delivery costs at a low rate."""
     load = ROOMS.at(500)
-    with tsudoi(place, Crowd(place.data, load, circles)) as target:
+    with signals(place, load, circles) as target:
         shot = bench.generator.shoot(load, target, replace(bench.span, seconds=3.0))
     return max(100.0, round(TWO_RATE_SHARE * 1e6 / shot.cpu_us / GROUP, -2))
 
 
 @contextlib.contextmanager
-def signals(place: Home, load: Load, circles: Sequence[Circle]) -> Iterator[Target]:
+def signals(place: Home, load: Load, circles: Sequence[Circle], *, processes: int = 1) -> Iterator[Target]:
     """Tsudoi with the people of a load, for ephemeral events."""
-    with tsudoi(place, Crowd(place.data, load, circles), SIGNAL) as target:
+    words = SPEAKERS if load.group else SIGNAL
+    with tsudoi(place, Crowd(place.data, load, circles), words, processes) as target:
         yield target

@@ -18,8 +18,6 @@ from loadtest.bench.peering import peers_home
 from loadtest.bench.shots import Generator
 
 Round = Callable[[Bench, Home, Sequence[Circle]], Outcome]
-# So many speakers have each to be let speak once before the load is even.
-ROOMS_WARM_S = 3.0
 
 
 def add_to(group: click.Group) -> None:
@@ -28,8 +26,8 @@ def add_to(group: click.Group) -> None:
         group.add_command(command)
 
 
-def _bench(options: dict[str, Any], warm: float = 1.0) -> Bench:
-    return Bench(Generator(options["generator"]), Span(options["seconds"], warm), options["limit"])
+def _bench(options: dict[str, Any]) -> Bench:
+    return Bench(Generator(options["generator"]), Span(options["seconds"]), options["limit"])
 
 
 def _rounds(options: dict[str, Any], runs: Runs, one: Callable[[], Outcome]) -> None:
@@ -60,7 +58,7 @@ def run_rooms(options: dict[str, Any]) -> None:
     """Events to random ones of 1,000 rooms of 10."""
     with home(options["settings"]) as place:
         circles = _room_people(place)
-        _job(options, place, hot.ROOMS_ROWS, lambda: hot.rooms(_bench(options, ROOMS_WARM_S), place, circles))
+        _job(options, place, hot.ROOMS_ROWS, lambda: hot.rooms(_bench(options), place, circles))
 
 
 def _room_people(place: Home) -> list[Circle]:
@@ -84,7 +82,7 @@ def run_two_nodes(options: dict[str, Any], rate: float | None) -> None:
     with home(options["settings"]) as place:
         if len(place.settings) < 2:
             raise click.UsageError("two nodes need --database-url and --redis-url")
-        bench, circles = _bench(options, ROOMS_WARM_S), _room_people(place)
+        bench, circles = _bench(options), _room_people(place)
         chosen = rate or hot.rate_for_two(bench, place, circles)
         _job(options, place, hot.TWO_ROWS, lambda: hot.two_nodes(bench, place, circles, chosen))
 
@@ -105,7 +103,7 @@ def run_peers(options: dict[str, Any], only: str) -> None:
             return small if load.group else big
 
         found = contest.Contest(only=only)
-        bench = _bench(options, ROOMS_WARM_S)
+        bench = _bench(options)
         for number in range(options["runs"]):
             click.echo(f"round {number + 1} of {options['runs']} …", err=True)
             contest.run_round(found, bench, place, circles, peers_home())

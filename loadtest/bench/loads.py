@@ -117,6 +117,15 @@ SIGNAL = Dialect(
     + '","data":{"m":"%M","p":""}}}',
     beat='{"op":"pong"}',
 )
+# Where everybody speaks: each has spoken before, so that what is measured is not the first time, which asks the database.
+SPEAKERS = replace(
+    SIGNAL,
+    enter=(
+        *TSUDOI_ENTER,
+        ("send", '{"id":2,"op":"channel.signal","d":{"ch":"%l","data":{}}}'),
+        ("wait", '"id":2,"ok"'),
+    ),
+)
 # What is pushed for a post is longer than the others' frames without any padding.
 POST = replace(
     SIGNAL,

@@ -37,6 +37,8 @@ FREE = {
     "TSUDOI_HANDSHAKES_PER_ADDRESS_PER_S": "1e9",
     "TSUDOI_HANDSHAKES_PER_ADDRESS_BURST": "1e9",
     "TSUDOI_CONNECTIONS_PER_ADDRESS_MAX": "1000000",
+    # Another generator may know no more than to send a heartbeat now and then.
+    "TSUDOI_PONG_WAIT_S": "30",
     "TSUDOI_LOG_LEVEL": "warning",
 }
 

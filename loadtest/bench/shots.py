@@ -6,6 +6,7 @@ what was missing or doubled is a fault, whoever's it was.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -77,7 +78,11 @@ class Generator:
         command = [*self.command, *arguments(load, target, span)]
         try:
             done = subprocess.run(  # noqa: S603  # our own program, or the one the operator named
-                command, cwd=CHECKOUT, capture_output=True, check=False, timeout=PATIENCE_S + span.seconds
+                command,
+                env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+                capture_output=True,
+                check=False,
+                timeout=PATIENCE_S + span.seconds,
             )
         except subprocess.TimeoutExpired as error:
             raise ShotFailed(f"{load.name}: the generator did not end") from error

@@ -68,6 +68,18 @@ def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError(f"{process.args!r} ended: {process.stderr.read().decode(errors='replace')[-300:]}")
 
 
+def _await_listeners(port: int, count: int) -> None:
+    """Until all processes of a server listen: whoever comes earlier would be spread over the first ones alone."""
+    end = time.monotonic() + START_S
+    local, listening = f":{port:04X}", "0A"
+    while time.monotonic() < end:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        if sum(row[1].endswith(local) and row[3] == listening for row in rows) >= count:
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"not all of {count} processes listen on port {port}")
+
+
 @contextlib.contextmanager
 def limit(path: Path, mode: str) -> Iterator[Target]:
     """The least a server can do: `PATH PORT MODE`, in the plain dialect."""
@@ -81,6 +93,7 @@ def tsudoi(place: Home, crowd: Crowd, dialect: Dialect = SIGNAL, processes: int 
     """Tsudoi with a crowd that was seeded before."""
     with place.server(processes) as server:
         port = int(server.url.rpartition(":")[2])
+        _await_listeners(port, processes)
         yield Target(port, [server.pid], dialect, crowd.tokens, crowd.lines)
 
 
