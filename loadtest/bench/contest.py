@@ -48,7 +48,7 @@ class Contest:
     def add(self, name: str, load: Load, shot: Shot) -> None:
         """One shot."""
         self.shots.setdefault(load.name, {}).setdefault(name, []).append(shot)
-        self.doubts += [f"{name}: {text}" for text in (*shot.doubts, *shot.faults)]
+        self.doubts += [*shot.doubts, *shot.faults]
 
     def per_core(self, load: str, name: str) -> float:
         """Median of deliveries/s per core; NaN if there are none."""

@@ -136,11 +136,13 @@ POST = replace(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running server: where, its processes, its words; `tokens` and `lines` are files with a line per connection."""
+    """A running server: where, its processes, its words, its name; `tokens` and `lines` are files with a line per
+    connection."""
 
     port: int
     pids: Sequence[int]
     dialect: Dialect
+    name: str = ""
     tokens: Path | None = None
     lines: Path | None = None
 

@@ -47,7 +47,7 @@ class Peer:
         port = free_port()
         try:
             with program([*command, *self._where(base, port)], port) as pid:
-                yield Target(port, [pid], self.dialect)
+                yield Target(port, [pid], self.dialect, self.name)
         except RuntimeError as error:
             raise Unavailable(str(error)) from error
 

@@ -90,23 +90,21 @@ class Generator:
         if done.returncode not in (0, 4) or not lines:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise ShotFailed(f"{load.name}: {said[-300:]}")
-        return judged(load, orjson.loads(lines[-1]))
+        return judged(load, orjson.loads(lines[-1]), target.name)
 
 
-def judged(load: Load, found: dict[str, Any]) -> Shot:
+def judged(load: Load, found: dict[str, Any], server: str = "") -> Shot:
     """A shot from the generator's line of JSON."""
+    what = f"{load.name}, {server}" if server else load.name
     doubts = []
     if found["gen_cpu_pct"] > BUSY_MAX * 100:
-        doubts.append(f"void: {load.name}: the generator used {found['gen_cpu_pct']:.0f} % of its core")
+        doubts.append(f"void: {what}: the generator used {found['gen_cpu_pct']:.0f} % of its core")
     if load.rate and found["msgs_per_s"] < 0.97 * load.rate:
-        doubts.append(f"void: {load.name}: {found['msgs_per_s']:.0f} of {load.rate:.0f} events/s were sent")
+        doubts.append(f"void: {what}: {found['msgs_per_s']:.0f} of {load.rate:.0f} events/s were sent")
     if found["foreign_pct"] > FOREIGN_MAX * 100:
-        doubts.append(f"{load.name}: others used {found['foreign_pct']:.0f} % of a core")
-    faults = [
-        f"{load.name}: {found[name]} {name}"
-        for name in ("missing", "dup", "wrong", "dead", "stalls")
-        if found.get(name)
-    ]
+        doubts.append(f"{what}: others used {found['foreign_pct']:.0f} % of a core")
+    kinds = ("missing", "dup", "wrong", "dead", "stalls")
+    faults = [f"{what}: {found[kind]} {kind}" for kind in kinds if found.get(kind)]
     return Shot(load.name, found, doubts, faults)
 
 

@@ -85,7 +85,7 @@ def limit(path: Path, mode: str) -> Iterator[Target]:
     """The least a server can do: `PATH PORT MODE`, in the plain dialect."""
     port = free_port()
     with program([str(path), str(port), mode], port) as pid:
-        yield Target(port, [pid], PLAIN)
+        yield Target(port, [pid], PLAIN, "C")
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def tsudoi(place: Home, crowd: Crowd, dialect: Dialect = SIGNAL, processes: int 
     with place.server(processes) as server:
         port = int(server.url.rpartition(":")[2])
         _await_listeners(port, processes)
-        yield Target(port, [server.pid], dialect, crowd.tokens, crowd.lines)
+        yield Target(port, [server.pid], dialect, "Tsudoi", crowd.tokens, crowd.lines)
 
 
 class Crowd:
