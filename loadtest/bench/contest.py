@@ -113,6 +113,9 @@ def run_round(
 
 
 def _shoot(contest: Contest, bench: Bench, peer: Peer, load: Load, base: Path) -> None:
+    if any(shot.faults for shot in contest.shots.get(load.name, {}).get(peer.name, ())):
+        # It lost people or events: another round would only take its time.
+        return
     fit = load.at(min(load.rate, peer.calm_rate)) if load.rate else load
     try:
         with peer.running(base) as target:
