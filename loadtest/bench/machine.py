@@ -154,6 +154,8 @@ class Home:
                 process.wait(20)
             process.kill()
             process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 @dataclass(frozen=True, slots=True)
