@@ -107,9 +107,10 @@ def run_peers(options: dict[str, Any], only: str) -> None:
         for number in range(options["runs"]):
             click.echo(f"round {number + 1} of {options['runs']} …", err=True)
             contest.run_round(found, bench, place, circles, peers_home())
+            if options["path"] is not None:
+                # A round takes minutes: what is there, is there.
+                options["path"].write_bytes(orjson.dumps(found.report(), option=orjson.OPT_INDENT_2))
         click.echo("\n".join(found.lines()))
-        if options["path"] is not None:
-            options["path"].write_bytes(orjson.dumps(found.report(), option=orjson.OPT_INDENT_2))
         if options["plot"] is not None:
             from loadtest.bench.plots import draw_contest
 
