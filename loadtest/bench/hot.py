@@ -7,8 +7,7 @@ seconds apart, and what counts is the ratio of the round; absolute figures of tw
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,13 +18,12 @@ from loadtest.bench.shots import Generator, Shot, spread
 from loadtest.bench.subjects import Crowd, limit, tsudoi
 
 Outcome = tuple[dict[str, float], list[str], list[str]]
-Open = Callable[[], AbstractContextManager[Target]]
 
 GROUP = 10
 TWO_RATE_SHARE = 0.4
 DURABLE = (
-    (replace(CALM, name="posts, 80/s to 1,000"), "80"),
-    (replace(BLASTS[1], name="posts, blast to 1,000"), ""),
+    replace(CALM, name="posts, 80/s to 1,000"),
+    replace(BLASTS[1], name="posts, blast to 1,000"),
 )
 
 
@@ -69,8 +67,8 @@ def _blast_rows(name: str, target: str = "") -> list[Row]:
 FANOUT = (
     *_rate_rows(CALM.name, "<= 1.25"),
     *(row for load in BLASTS for row in _blast_rows(load.name, ">= 0.65")),
-    *_rate_rows(DURABLE[0][0].name),
-    *_blast_rows(DURABLE[1][0].name),
+    *_rate_rows(DURABLE[0].name),
+    *_blast_rows(DURABLE[1].name),
 )
 ROOMS_ROWS = (*_blast_rows(ROOMS.name, ">= 0.65"), Row(f"{ROOMS.name}: p99", "ms"))
 MANY_ROWS = (
@@ -142,7 +140,7 @@ def fanout(bench: Bench, place: Home, circles: Sequence[Circle]) -> Outcome:
             pair = bench.against(load, target, "write" if load.rate else "coal")
         values |= values_of(load, *pair)
         pairs.append(pair)
-    for load, _ in DURABLE:
+    for load in DURABLE:
         with tsudoi(place, Crowd(place.data, load, circles, bare=True), POST) as target:
             shot = bench.generator.shoot(load, target, bench.span)
         values |= values_of(load, shot, None)

@@ -121,12 +121,11 @@ async def test_nobody_there_is_an_error() -> None:
 
 def test_templates_are_made_for_a_speaker_and_an_event() -> None:
     speaker = Speaker(7, 2, b"tok", b"room:X")
-    template = Template(b"%d %D %g %G %s %l %p|%m|%c|%t|%M|%%|%z|%", speaker, pad=3)
+    template = Template(b"%d %g %s %l %p|%m|%c|%t|%M|%%|%z|%", speaker, pad=3)
     at = TIME_BASE + 5
     assert template.make(42, 5) == (
-        b"7 0000007 2 0000002 tok room:X xxx|0000000042|2|%d|wsf:%d:0000000042|%%|%%z|%%" % (at, at)
+        b"7 2 tok room:X xxx|0000000042|2|%d|wsf:%d:0000000042|%%|%%z|%%" % (at, at)
     )
-    assert Template(b"%r", speaker).make() != Template(b"%r", speaker).make()
 
 
 def test_steps_keep_their_order_and_escapes() -> None:
@@ -160,7 +159,6 @@ def test_rooms_and_speakers_follow_from_the_options() -> None:
     assert (rooms.groups, rooms.publishers, rooms.group_of(24)) == (3, 0, 2)
     one = Options(port=1, n=25, pubs=2)
     assert (one.groups, one.publishers, one.group_of(24)) == (1, 2, 0)
-    assert Options(port=1, mode="idle").publishers == 0
 
 
 @pytest.mark.parametrize("seed", range(3))

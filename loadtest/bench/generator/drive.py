@@ -1,4 +1,4 @@
-"""The runs: at a fixed rate, as fast as the server delivers, idle, or coming in only.
+"""The runs: at a fixed rate, or as fast as the server delivers.
 
 Used by the program alone. At a fixed rate the plan does not wait for the server: an event carries the time at which it was
 due, so a server (or generator) that stalls pays for the whole stall in its delays. `blast` keeps `window` events on their way.
@@ -69,6 +69,9 @@ class Drive:
         self._beats = 0
         self._begun = time.perf_counter()
         self._pids: list[int] = options.pids
+        # When the next event is due; when something arrived last, and how much had.
+        self._next_ns = 0
+        self._moved = (0, 0)
 
     def look(self, wait_ns: int) -> None:
         """Wait for at most so long, then take what is there. `epoll` alone waits whole milliseconds."""
@@ -139,11 +142,6 @@ class Drive:
         """Warm up, measure, then wait until all has come or cannot come any more."""
         options = self._options
         self.rest(options.settle)
-        if not options.publishes:
-            begin = self.moment()
-            if options.mode == "idle":
-                self.rest(options.secs)
-            return begin, self.moment()
         turn = self._rate_turn if options.mode == "rate" else self._blast_turn
         start = time.monotonic_ns()
         self._next_ns, self._moved = start, (start, 0)

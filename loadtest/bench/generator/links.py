@@ -107,9 +107,8 @@ class Links:
 
     def _request(self, link: Link) -> bytes:
         options = self._options
-        path = options.ppath if link.publisher and options.ppath else options.path
         lines = [
-            f"GET {path} HTTP/1.1",
+            f"GET {options.path} HTTP/1.1",
             f"Host: {options.host}:{options.port}",
             "Upgrade: websocket",
             "Connection: Upgrade",

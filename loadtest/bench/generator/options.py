@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MODES = ("rate", "blast", "idle", "storm")
+MODES = ("rate", "blast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,6 @@ class Options:
     port: int
     host: str = "127.0.0.1"
     path: str = "/"
-    ppath: str = ""
     headers: list[str] = field(default_factory=list)
     n: int = 100
     pubs: int = 1
@@ -62,14 +61,9 @@ class Options:
     sample: int = 0
 
     @property
-    def publishes(self) -> bool:
-        """True in the modes that have events."""
-        return self.mode in ("rate", "blast")
-
-    @property
     def publishers(self) -> int:
         """Connections that only publish."""
-        return self.pubs if self.publishes and not self.self_pub else 0
+        return 0 if self.self_pub else self.pubs
 
     @property
     def groups(self) -> int:
@@ -125,7 +119,6 @@ def _parser() -> argparse.ArgumentParser:
     for name in (
         "--host",
         "--path",
-        "--ppath",
         "--tokens",
         "--frames",
         "--pub",

@@ -1,18 +1,17 @@
 """Templates of what connections say: text with `%` marks, made into bytes for one connection and one event.
 
-Pure. The marks: `%d` the connection's number (`%D` in 7 digits), `%g` its room (`%G` in 7 digits), `%s` its line of the tokens'
+Pure. The marks: `%d` the connection's number, `%g` its room, `%s` its line of the tokens'
 file, `%l` its line of the frames' file, `%m` the event's number in 10 digits, `%c` its last digit, `%t` 10^18 + its time
-(monotonic nanoseconds, 19 digits), `%M` = `wsf:%t:%m`, `%p` padding, `%r` something random, `%%` a percent sign.
+(monotonic nanoseconds, 19 digits), `%M` = `wsf:%t:%m`, `%p` padding, `%%` a percent sign.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 TIME_BASE = 10**18
-LIVE = b"mctMr"
+LIVE = b"mctM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +32,7 @@ class Template:
     def __init__(self, text: bytes, speaker: Speaker, pad: int = 0) -> None:
         fixed = {
             b"d": b"%d" % speaker.index,
-            b"D": b"%07d" % speaker.index,
             b"g": b"%d" % speaker.group,
-            b"G": b"%07d" % speaker.group,
             b"s": speaker.token,
             b"l": speaker.line,
             b"p": b"x" * pad,
@@ -73,10 +70,8 @@ def _live(mark: bytes, number: int, at_ns: int) -> bytes:
             return b"%d" % (number % 10)
         case b"t":
             return b"%d" % (TIME_BASE + at_ns)
-        case b"M":
-            return b"wsf:%d:%010d" % (TIME_BASE + at_ns, number)
         case _:
-            return b"%d" % secrets.randbits(32)
+            return b"wsf:%d:%010d" % (TIME_BASE + at_ns, number)
 
 
 def _pieces(text: bytes) -> Sequence[bytes]:
