@@ -41,12 +41,11 @@ def test_the_first_start_sets_up_and_the_second_just_starts(
     assert not checkout.calls.exists(), "a warm start needs no interpreter before its own"
 
 
-def test_benchmarks_have_an_environment_of_their_own(checkout: Checkout) -> None:
-    stub = str(checkout.root / "loadtest/bench/__main__.py")
-    for said_before in (True, False):
-        status, output, said = checkout.run("bench", "a b")
-        assert (status, "Setting up (once" in said) == (0, said_before), said
-        assert told(output) == {"argv": ["a b"], "file": stub, "fixture": 1}
+def test_load_and_benchmarks_share_an_environment_of_their_own(checkout: Checkout) -> None:
+    for command, stub, first in (("bench", "loadtest/bench", True), ("loadtest", "loadtest", False)):
+        status, output, said = checkout.run(command, "a b")
+        assert (status, "Setting up (once" in said) == (0, first), said
+        assert told(output) == {"argv": ["a b"], "file": f"{checkout.root}/{stub}/__main__.py", "fixture": 1}
     assert not (checkout.root / ".venv").exists(), "whoever measures need not have served before"
     checkout.run()
     assert checkout.installs() == 2, "what draws and measures stays out of the server's own"

@@ -78,6 +78,7 @@ class Checkout:
         self._write("gateway/__init__.py", "")
         self._write("gateway/cli.py", STUB)
         self._write("loadtest/__init__.py", "")
+        self._write("loadtest/__main__.py", STUB)
         self._write("loadtest/bench/__init__.py", "")
         self._write("loadtest/bench/__main__.py", STUB)
         self._write("tests/__init__.py", "")
