@@ -17,6 +17,7 @@ from channels import (
     relations,
     requests,
     rooms,
+    search,
     sessions,
     signup,
 )
@@ -68,6 +69,9 @@ HANDLERS: dict[str, Handler] = {
     "post.create": posts.create,
     "post.get": posts.get,
     "post.delete": posts.delete,
+    "post.search": search.posts,
+    "account.search": search.accounts,
+    "community.search": search.communities,
     "timeline.list": posts.timeline,
     "invite.create": invites.create,
     "invite.list": invites.list_invites,

@@ -18,10 +18,11 @@ from channels.rules.accounts import HERE
 from channels.rules.communities import Act, Facts, verdict
 from realtime import posts as p
 from realtime.errors import Refusal
+from realtime.folding import fold
 from realtime.ids import community_channel
 from realtime.requests import Done
 from realtime.text import clean_short_text
-from storage import log
+from storage import log, search
 from storage.accounts import accounts_by_id
 from storage.communities import communities_by_id, community_by_id, community_members
 from storage.database import Tx
@@ -98,6 +99,7 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
     if not made:
         return
     insert_posts(tx, [row for row, _ in made])
+    search.add(tx, search.POST, [(row.id, fold(row.body or "")) for row, _ in made])
     entries = [post_created(row, author) for row, author in made]
     for kept, entry in zip(log.write(tx, seqs, [entry.draft for entry in entries]), entries, strict=True):
         assert entry.payload is not None
@@ -184,6 +186,7 @@ async def delete(desk: Desk, actor: Actor, request: p.PostRef) -> Done:
         row = posts_by_id(tx, [row.id])[row.id]
         if row.deleted_at is None:
             mark_post_deleted(tx, row.id)
+            search.drop(tx, search.POST, row.id)
             emit(tx, [post_deleted(row)])
         return Done()
 

@@ -3,6 +3,7 @@ others."""
 
 from __future__ import annotations
 
+from realtime import finding as f
 from realtime import posts as p
 from realtime.operations import Door, Operation
 from realtime.requests import Done, Synced
@@ -76,5 +77,8 @@ PLACES = (
         cost=2,
         durable=True,
     ),
+    Operation("post.search", f.Search, f.FoundPosts, "Posts with these words.", cost=3),
+    Operation("account.search", f.Search, f.FoundAccounts, "People with this name or handle.", cost=3),
+    Operation("community.search", f.Search, f.FoundCommunities, "Communities with these words.", cost=3),
     Operation("timeline.list", p.TimelineList, p.PostPage, "A community's posts.", ("not_found",)),
 )

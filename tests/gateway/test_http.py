@@ -84,6 +84,8 @@ class Scene:
                 return self.aki, {"posts": [posted["post"]]}
             case "post.delete":
                 return self.haru, {"post": posted["post"]}
+            case "post.search" | "community.search":
+                return self.aki, {"words": "海" if op == "post.search" else "電"}
             case "post.create":
                 return self.aki, {**place, "text": "いいね", "nonce": "n"}
         return self.haru, place
@@ -106,6 +108,7 @@ class Scene:
             "message.list": (haru, {"room": room}),
             "community.create": (aki, {"name": "電車", "purpose": "窓から", "nonce": "n"}),
             "community.list": (aki, {"joined": False}),
+            "account.search": (aki, {"words": "HARU"}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
             "invite.list": (aki, {}),
