@@ -3,7 +3,7 @@
 // What always holds: what somebody writes is never drawn anew while posts come and go; posts stand in the order of their
 // seq, the newest first, each once; a place one only looks at is watched as long as it is on the screen.
 
-import { fresh } from "./dialogs.js";
+import { ask, fresh } from "./dialogs.js";
 import { brief, full } from "./dates.js";
 import { el, face } from "./dom.js";
 import { Fault, area, field, form, why } from "./forms.js";
@@ -321,6 +321,7 @@ export class Places {
   }
 
   async #remove(post) {
+    if (!(await ask(words.post_delete_ask, words.delete))) return;
     try {
       await this.#app.client.call("post.delete", { post: post.id });
       this.#drop(post.id);

@@ -107,6 +107,7 @@ export const EN_PEOPLE = {
   post: "Post",
   post_text: "Post",
   post_left: (n) => `${n} characters left`,
+  post_delete_ask: "Delete this post? It disappears from everybody’s screen.",
   post_too_long: "At most 149.3 characters",
   // Words to the operators
   contact: "Contact the operators",

@@ -107,6 +107,7 @@ export const JA_PEOPLE = {
   post: "投稿する",
   post_text: "投稿",
   post_left: (n) => `あと ${n} 文字`,
+  post_delete_ask: "この投稿を削除しますか? 全員の画面から消えます。",
   post_too_long: "149.3文字までです",
   // Words to the operators
   contact: "運営に連絡",

@@ -74,6 +74,7 @@ def test_a_place_is_found_read_joined_and_posted_to_live(visit: Visit, link: str
     says(mine.locator(".post-text").first, "こちらは雨")
     assert texts(mine) == texts(theirs) == ["こちらは雨", "次は山", "海が見えた"]
     mine.locator(".post", has_text="次は山").locator(".tool").click()
+    aki.locator("#ask-do").click()
     count(theirs.locator(".post"), 2)
     assert texts(theirs) == ["こちらは雨", "海が見えた"]
     # Only one's own can be deleted.
