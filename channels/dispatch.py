@@ -19,6 +19,7 @@ from channels import (
     rooms,
     sessions,
     signup,
+    timelines,
 )
 from channels.desk import Actor, Desk, Visitor
 from realtime.table import OPERATIONS
@@ -68,7 +69,8 @@ HANDLERS: dict[str, Handler] = {
     "post.create": posts.create,
     "post.get": posts.get,
     "post.delete": posts.delete,
-    "timeline.list": posts.timeline,
+    "post.audience": posts.audience,
+    "timeline.list": timelines.list_posts,
     "invite.create": invites.create,
     "invite.list": invites.list_invites,
     "invite.revoke": invites.revoke,

@@ -16,11 +16,12 @@ import structlog
 
 from channels.arrival import entries_between
 from channels.desk import Desk
-from channels.entries import ACCOUNT_SUSPENDED, COMMUNITY_LEFT, MEMBER_REMOVED, SESSION_REVOKED
+from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
+from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
 from gateway.notices import NOTICES, Notices
 from gateway.upkeep import Upkeep
 from realtime.hub import Hub, Listener
-from realtime.ids import INBOX
+from realtime.ids import AUTHOR, INBOX
 from realtime.parcels import Parcel
 from storage import log as entry_log
 from storage.courier import Courier
@@ -30,6 +31,8 @@ log = structlog.get_logger("fanout")
 GAP_ENTRIES_MAX = 2_000
 GAP_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 OVERLAP_MS = 10_000
+GIVEN = frozenset({"room.joined", "community.joined", "follow.began"})
+"""Entries of an inbox that give their target, a channel, from the seq they name."""
 
 
 class Hearer(Listener, Protocol):
@@ -40,6 +43,9 @@ class Hearer(Listener, Protocol):
 
     def ended(self, session: str) -> None:
         """A session of the account ended (or, with '', the account itself): close, if it is this one's."""
+
+    def watches(self, channel: str) -> bool:
+        """True if it asked to hear a channel that is on its screen."""
 
     def lost(self, channel: str) -> None:
         """The channel was taken away; frames of it that are still unsent must not arrive."""
@@ -183,20 +189,35 @@ class Fanout:
 
     def _obey(self, parcel: Parcel, only: Listener | None) -> None:
         """Called by the hub between two seqs of a channel; `only` for a listener that joins behind them."""
-        if parcel.kind in (MEMBER_REMOVED, COMMUNITY_LEFT):
+        if parcel.kind in (MEMBER_REMOVED, COMMUNITY_LEFT, AUTHOR_LEFT):
             for listener in self._concerned(parcel.target, only):
-                left = self.hub.leave(listener, parcel.channel, parcel.seq)
-                # Who fell behind hears it no more already, and may hold frames of it all the same.
-                if left or not self.hub.hears(listener, parcel.channel):
-                    _hearer(listener).lost(parcel.channel)
+                self._take_away(listener, parcel)
+        elif parcel.kind == AUTHOR_CLOSED:
+            self._close_author(parcel, only)
         elif parcel.kind in (SESSION_REVOKED, ACCOUNT_SUSPENDED):
             session = parcel.target if parcel.kind == SESSION_REVOKED else ""
             for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).ended(session)
-        elif parcel.kind in ("room.joined", "community.joined") and parcel.channel.startswith(INBOX):
+        elif parcel.kind in GIVEN and parcel.channel.startswith(INBOX):
             after = int(orjson.loads(parcel.frame)["d"]["seq"])
             for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).hear(parcel.target, after)
+
+    def _take_away(self, listener: Listener, parcel: Parcel) -> None:
+        left = self.hub.leave(listener, parcel.channel, parcel.seq)
+        # Who fell behind hears it no more already, and may hold frames of it all the same.
+        if left or not self.hub.hears(listener, parcel.channel):
+            _hearer(listener).lost(parcel.channel)
+        if left and _hearer(listener).watches(parcel.channel):
+            # What one reason took, another may still give: it is judged anew.
+            _hearer(listener).hear(parcel.channel, parcel.seq)
+
+    def _close_author(self, parcel: Parcel, only: Listener | None) -> None:
+        author = parcel.channel.removeprefix(AUTHOR)
+        for listener in [only] if only is not None else self.hub.hearers(parcel.channel):
+            watches = _hearer(listener).watches(parcel.channel)
+            if listener.account != author and (watches or parcel.target == EVERYONE):
+                self._take_away(listener, parcel)
 
     def _concerned(self, account: str, only: Listener | None) -> list[Listener]:
         if only is None:

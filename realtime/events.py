@@ -14,7 +14,7 @@ import orjson
 
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
-from realtime.posts import InboxCommunity, PostCreated, PostDeleted, Signalled
+from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, Signalled
 from realtime.relations import FollowEvent
 
 
@@ -124,10 +124,12 @@ _TABLE = (
     Event("follow.added", "durable", "inbox", FollowEvent, "Somebody follows one."),
     Event("follow.requested", "durable", "inbox", FollowEvent, "Somebody asks to follow one."),
     Event("follow.accepted", "durable", "inbox", FollowEvent, "One's request to follow was accepted."),
-    Event("post.created", "durable", "community", PostCreated, "Something was posted."),
-    Event("post.deleted", "durable", "community", PostDeleted, "A post was deleted."),
+    Event("post.created", "durable", "posts", PostCreated, "Something was posted."),
+    Event("post.deleted", "durable", "posts", PostDeleted, "A post was deleted."),
     Event("community.joined", "durable", "inbox", InboxCommunity, "One is inside a community from now on."),
     Event("community.left", "durable", "inbox", InboxCommunity, "One is inside a community no more."),
+    Event("follow.began", "durable", "inbox", InboxFollow, "One hears an account's posts from now on."),
+    Event("follow.ended", "durable", "inbox", InboxFollow, "One hears an account's posts no more."),
     Event("channel.signal", "ephemeral", "any", Signalled, "Somebody sent something fleeting."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
     Event("hello", "control", "", Hello, "First frame of a connection."),

@@ -61,7 +61,7 @@ PLACES = (
         "post.create",
         p.PostCreate,
         p.Posted,
-        "Post to a community.",
+        "Post to a community, or to whoever follows one; answer, quote or pass on a post.",
         (*_TEXT, "not_found", "not_member", "forbidden", "conflict"),
         cost=4,
         durable=True,
@@ -76,5 +76,14 @@ PLACES = (
         cost=2,
         durable=True,
     ),
-    Operation("timeline.list", p.TimelineList, p.PostPage, "A community's posts.", ("not_found",)),
+    Operation(
+        "post.audience", p.PostAudience, p.Reach, "Whom a post would reach.", ("not_found", "not_member")
+    ),
+    Operation(
+        "timeline.list",
+        p.TimelineList,
+        p.PostPage,
+        "Posts by page: of whom one follows, of a community, a person or a thread; or communities to discover.",
+        ("not_found", "forbidden"),
+    ),
 )

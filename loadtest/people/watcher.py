@@ -214,9 +214,10 @@ class Watcher(asyncio.Protocol):
             self._board.hear(channel, seq, payload, now)
 
     def _inbox(self, frame: dict[str, Any]) -> None:
-        kind = PLACES.get(frame["ev"])
-        if kind is not None:
-            self.seqs.setdefault(f"{kind}:{frame['d'][kind]}".encode(), frame["d"]["seq"])
+        given = PLACES.get(frame["ev"])
+        if given is not None:
+            begin, field = given
+            self.seqs.setdefault((begin + frame["d"][field]).encode(), frame["d"]["seq"])
 
     def _other(self, frame: dict[str, Any], now: float) -> None:
         if frame.get("id") == 1:

@@ -106,6 +106,7 @@ class Scene:
             "message.list": (haru, {"room": room}),
             "community.create": (aki, {"name": "電車", "purpose": "窓から", "nonce": "n"}),
             "community.list": (aki, {"joined": False}),
+            "post.audience": (aki, {}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
             "invite.list": (aki, {}),
@@ -208,7 +209,8 @@ async def test_a_client_without_a_socket_polls_what_it_missed(scene: Scene) -> N
     channel = f"room:{scene.room}"
     first = await scene.call(scene.haru, "channel.sync")
     tops = {row["ch"]: row["seq"] for row in first["channels"]}
-    assert set(tops) == {channel, f"user:{scene.haru.account.id}"}
+    authors = {f"author:{each.account.id}" for each in (scene.aki, scene.haru)}
+    assert set(tops) == {channel, f"user:{scene.haru.account.id}", *authors}
     assert not any(row["recovered"] for row in first["channels"])
     for text in ("ひとつ", "ふたつ"):
         await scene.call(scene.aki, "room.send", room=scene.room, text=text, nonce=text)

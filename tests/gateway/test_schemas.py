@@ -155,6 +155,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "community.join": {"community": ID},
     "community.leave": {"community": ID},
     "post.create": {"community": ID, "text": "窓から海", "nonce": "n"},
+    "post.audience": {"community": ID},
     "post.get": {"posts": [ID, ID]},
     "post.delete": {"post": ID},
     "timeline.list": {"community": ID, "before": 9},
