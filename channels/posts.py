@@ -7,6 +7,7 @@ how the authors stand and what they refer to, and are judged one by one.
 from __future__ import annotations
 
 from channels import writing
+from channels.counts import touched
 from channels.desk import Actor, Desk
 from channels.entries import emit
 from channels.post_entries import post_deleted
@@ -95,8 +96,11 @@ async def delete(desk: Desk, actor: Actor, request: p.PostRef) -> Done:
         row = posts_by_id(tx, [row.id])[row.id]
         if row.deleted_at is None:
             mark_post_deleted(tx, row.id)
-            add_counts(tx, {key: -1 for key in writing.counted(row)})
+            counted = writing.counted(row)
+            add_counts(tx, {key: -1 for key in counted})
+            others = posts_by_id(tx, [post for post, _ in counted])
             emit(tx, [post_deleted(row)])
+            touched(tx, {post: other.home for post, other in others.items()})
         return Done()
 
     return await desk.db.write(unit)

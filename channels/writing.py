@@ -14,6 +14,7 @@ from msgspec import structs
 
 from channels import batches
 from channels.batches import Outcomes
+from channels.counts import LIKE, counts_view, touched
 from channels.entries import parcel_of
 from channels.post_entries import post_created, post_view
 from channels.rules.accounts import HERE
@@ -105,16 +106,8 @@ def counted(row: PostRow) -> list[tuple[str, str]]:
 
 def post_with(row: PostRow, author: AccountRow, counts: Mapping[str, int], mine: Mapping[str, str]) -> p.Post:
     """A post for a page: `mine` is kind → what the viewer left under it."""
-    ways = {str(way) for way in Way}
-    told = p.PostCounts(
-        replies=counts.get(Way.REPLY, 0),
-        reposts=counts.get(Way.REPOST, 0),
-        quotes=counts.get(Way.QUOTE, 0),
-        likes=counts.get("like", 0),
-        stamps={what: n for what, n in counts.items() if what not in ways and what != "like"},
-    )
-    own = p.OwnReactions(stamp=mine.get("stamp"), liked="like" in mine)
-    return structs.replace(post_view(row, author), counts=told, mine=own)
+    own = p.OwnReactions(stamp=mine.get("stamp"), liked=LIKE in mine)
+    return structs.replace(post_view(row, author), counts=counts_view(counts), mine=own)
 
 
 def _recall(tx: Tx, ids: list[str]) -> dict[str, p.Posted]:
@@ -142,6 +135,8 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
         outcomes[item.key] = p.Posted(post=row.id, seq=row.seq, at=row.at)
     if made:
         _keep(tx, seqs, made)
+        counted_now = {post for row, _ in made for post, _ in counted(row)}
+        touched(tx, {post: others[post].home for post in counted_now})
 
 
 def _keep(tx: Tx, seqs: dict[str, int], made: list[tuple[PostRow, AccountRow]]) -> None:

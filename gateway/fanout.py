@@ -15,9 +15,11 @@ import orjson
 import structlog
 
 from channels.arrival import entries_between
+from channels.counts import TOUCHED
 from channels.desk import Desk
 from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
 from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
+from gateway.counting import Counting
 from gateway.notices import NOTICES, Notices
 from gateway.upkeep import Upkeep
 from realtime.hub import Hub, Listener
@@ -64,6 +66,7 @@ class Fanout:
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
+        self._counting = Counting(desk, self._told, spawn)
         self._notices = Notices(desk, self.hub, spawn)
         self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
@@ -85,8 +88,14 @@ class Fanout:
     def committed(self, parcels: Sequence[Parcel]) -> None:
         """The database's commit callback: the own hub at once, the courier after it."""
         for parcel in parcels:
-            self._offer(parcel)
-            self._courier.publish(parcel)
+            if parcel.kind == TOUCHED:
+                self._counting.note(parcel.channel, parcel.target)
+            else:
+                self._told(parcel)
+
+    def _told(self, parcel: Parcel) -> None:
+        self._offer(parcel)
+        self._courier.publish(parcel)
 
     def take(self, parcels: Sequence[Parcel]) -> None:
         """Parcels of other nodes, from the courier."""

@@ -14,7 +14,7 @@ import orjson
 
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
-from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, Signalled
+from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
 from realtime.relations import FollowEvent
 
 
@@ -126,6 +126,7 @@ _TABLE = (
     Event("follow.accepted", "durable", "inbox", FollowEvent, "One's request to follow was accepted."),
     Event("post.created", "durable", "posts", PostCreated, "Something was posted."),
     Event("post.deleted", "durable", "posts", PostDeleted, "A post was deleted."),
+    Event("post.counts", "ephemeral", "posts", PostsCounted, "Counts under posts have changed."),
     Event("community.joined", "durable", "inbox", InboxCommunity, "One is inside a community from now on."),
     Event("community.left", "durable", "inbox", InboxCommunity, "One is inside a community no more."),
     Event("follow.began", "durable", "inbox", InboxFollow, "One hears an account's posts from now on."),

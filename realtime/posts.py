@@ -253,6 +253,12 @@ class PostDeleted(Shape, frozen=True, kw_only=True):
     post_seq: int
 
 
+class PostsCounted(Shape, frozen=True, kw_only=True):
+    """The counts of posts that changed lately, by their ids."""
+
+    counts: dict[str, PostCounts]
+
+
 class InboxCommunity(Shape, frozen=True, kw_only=True):
     """One's standing in a community changed; `seq` is the position it is heard from."""
 

@@ -4,8 +4,9 @@ others."""
 from __future__ import annotations
 
 from realtime import posts as p
+from realtime import reactions as r
 from realtime.operations import Door, Operation
-from realtime.requests import Done, Synced
+from realtime.requests import Done, Empty, Synced
 
 _TEXT = ("text_invalid", "text_too_long")
 _SOCKET = frozenset({Door.SOCKET})
@@ -78,6 +79,30 @@ PLACES = (
     ),
     Operation(
         "post.audience", p.PostAudience, p.Reach, "Whom a post would reach.", ("not_found", "not_member")
+    ),
+    Operation(
+        "reaction.add",
+        r.ReactionAdd,
+        Done,
+        "Leave a stamp or a like under a post.",
+        ("not_found", "forbidden"),
+        durable=True,
+    ),
+    Operation(
+        "reaction.remove",
+        r.ReactionRemove,
+        Done,
+        "Take a stamp or a like back.",
+        ("not_found", "forbidden"),
+        durable=True,
+    ),
+    Operation("reaction.get", Empty, r.Catalogue, "The stamps there are, with their names."),
+    Operation(
+        "reaction.list",
+        r.ReactionList,
+        r.Reactions,
+        "Who left a stamp or a like under one's own post.",
+        ("not_found", "forbidden"),
     ),
     Operation(
         "timeline.list",

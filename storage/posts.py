@@ -65,7 +65,9 @@ def post_page(tx: Tx, home: str, viewer: str, window: Window) -> list[PostRow]:
 
 
 def mark_post_deleted(tx: Tx, post: str) -> None:
-    """The words go at once, and whom they named; the row stays, so that seq has no hole."""
+    """The words go at once, whom they named and what was left under them; the row stays, so that seq has no hole."""
+    tx.rows("delete from reaction where post = :id", id=post)
+    tx.rows("delete from post_count where post = :id", id=post)
     tx.rows(
         "update post set body = null, mentions = '[]', deleted_at = :at where id = :id",
         id=post,

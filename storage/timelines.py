@@ -27,15 +27,19 @@ class Span(NamedTuple):
     limit: int
 
 
-# Whether :viewer may read p. A community is read by its own rules, an author's channel by those of the author.
-_SEEN = (
-    "p.deleted_at is null"
-    " and (p.author = :viewer or exists (select 1 from account a where a.id = p.author"
-    " and a.state in ('active', 'restricted') and (p.community is not null or a.private = 0 or exists"
-    " (select 1 from follow f where f.follower = :viewer and f.followee = p.author))))"
-    " and not exists (select 1 from block b where b.blocker = :viewer and b.blocked = p.author)"
-    " and not exists (select 1 from block b where b.blocker = p.author and b.blocked = :viewer)"
-)
+def _seen_by(viewer: str) -> str:
+    """SQL condition: `viewer` may read p. A community is read by its own rules, an author's channel by those of the author."""
+    return (
+        "p.deleted_at is null"
+        f" and (p.author = {viewer} or exists (select 1 from account a where a.id = p.author"
+        " and a.state in ('active', 'restricted') and (p.community is not null or a.private = 0 or exists"
+        f" (select 1 from follow f where f.follower = {viewer} and f.followee = p.author))))"
+        f" and not exists (select 1 from block b where b.blocker = {viewer} and b.blocked = p.author)"
+        f" and not exists (select 1 from block b where b.blocker = p.author and b.blocked = {viewer})"
+    )
+
+
+_SEEN = _seen_by(":viewer")
 
 
 def homes_of(tx: Tx, account: str) -> list[str]:
@@ -140,6 +144,16 @@ def visible_posts(tx: Tx, viewer: str, posts: Sequence[str]) -> dict[str, PostRo
         ids=values_of(tx, posts),
     )
     return {row[0]: PostRow(*row) for row in rows}
+
+
+def visible_pairs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], PostRow]:
+    """Those of some (viewer, post) where the one may read the other."""
+    source, params = table_of(tx, (("viewer", "text"), ("post", "text")), sorted(set(pairs)))
+    rows = tx.rows(
+        f"select v.viewer, {NAMES} from {source} join post p on p.id = v.post and {_seen_by('v.viewer')}",
+        **params,
+    )
+    return {(row[0], row[1]): PostRow(*row[1:]) for row in rows}
 
 
 def near_communities(tx: Tx, viewer: str, least: int, limit: int) -> list[tuple[str, list[str]]]:

@@ -84,6 +84,12 @@ class Scene:
                 return self.aki, {"posts": [posted["post"]]}
             case "post.delete":
                 return self.haru, {"post": posted["post"]}
+            case "reaction.add":
+                return self.aki, {"post": posted["post"], "stamp": "kawaii"}
+            case "reaction.remove" | "reaction.list":
+                await self.call(self.aki, "reaction.add", post=posted["post"], kind="like")
+                who = self.aki if op == "reaction.remove" else self.haru
+                return who, {"post": posted["post"], "kind": "like"}
             case "post.create":
                 return self.aki, {**place, "text": "いいね", "nonce": "n"}
         return self.haru, place
@@ -107,6 +113,7 @@ class Scene:
             "community.create": (aki, {"name": "電車", "purpose": "窓から", "nonce": "n"}),
             "community.list": (aki, {"joined": False}),
             "post.audience": (aki, {}),
+            "reaction.get": (aki, {}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
             "invite.list": (aki, {}),
@@ -155,7 +162,7 @@ class Scene:
             return aki, {"session": session}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
-        if op.startswith(("community.", "post.", "timeline.")):
+        if op.startswith(("community.", "post.", "reaction.", "timeline.")):
             return await self.placed(op)
         if op in ("room.read", "message.get", "message.delete"):
             sent = await self.call(aki, "room.send", room=room, text="読んで", nonce="read")

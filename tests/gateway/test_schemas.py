@@ -156,6 +156,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "community.leave": {"community": ID},
     "post.create": {"community": ID, "text": "窓から海", "nonce": "n"},
     "post.audience": {"community": ID},
+    "reaction.add": {"post": ID, "stamp": "kawaii"},
+    "reaction.remove": {"post": ID, "kind": "like"},
+    "reaction.list": {"post": ID, "kind": "like", "limit": 5},
     "post.get": {"posts": [ID, ID]},
     "post.delete": {"post": ID},
     "timeline.list": {"community": ID, "before": 9},
@@ -196,6 +199,9 @@ GOOD |= {
 }
 
 BAD: list[tuple[str, dict[str, Any]]] = [
+    ("reaction.add", {"post": ID, "stamp": "thumbs_up"}),
+    ("post.create", {"text": "x", "nonce": "1", "mask": "secret"}),
+    ("timeline.list", {"which": "friends"}),
     ("account.update", {"links": ["https://example.com/"] * 5}),
     ("account.update", {"presence_to": "strangers"}),
     ("follow.list", {}),
