@@ -21,6 +21,7 @@ from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
 from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
 from gateway.counting import Counting
 from gateway.notices import NOTICES, Notices
+from gateway.pausing import Pausing
 from gateway.upkeep import Upkeep
 from realtime.hub import Hub, Listener
 from realtime.ids import AUTHOR, INBOX
@@ -59,13 +60,22 @@ class Hearer(Listener, Protocol):
 class Fanout:
     """See the module. `spawn` starts a task that the node keeps track of."""
 
-    def __init__(self, desk: Desk, courier: Courier, upkeep: Upkeep, spawn: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        courier: Courier,
+        upkeep: Upkeep,
+        spawn: Callable[..., object],
+        clock_ms: Callable[[], int],
+    ) -> None:
         self._desk = desk
         self._courier = courier
         self._upkeep = upkeep
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
+        busy = desk.settings.limits.busy_posts_per_min
+        self.pausing = Pausing(self.hub, busy, clock_ms)
         self._counting = Counting(desk, self._told, spawn)
         self._notices = Notices(desk, self.hub, spawn)
         self._gaps: dict[str, None] = {}
@@ -106,6 +116,7 @@ class Fanout:
         if parcel.kind in NOTICES:
             self._notices.obey(parcel.kind, parcel.channel, parcel.target)
         self.hub.offer(parcel)
+        self.pausing.posted(parcel)
 
     def suspect(self) -> None:
         """Live parcels may have been lost: look at the log now, not at the next sweep."""

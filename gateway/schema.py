@@ -54,6 +54,7 @@ LIMITS = {
     "rooms_per_account_max": "Rooms one account may be inside.",
     "communities_per_account_max": "Communities one account may be inside.",
     "watched_max": "Channels one connection may watch besides.",
+    "busy_posts_per_min": "Posts a minute above which a community pauses for who does not watch it; 0: never.",
     "signal_bytes_max": "Bytes of the data of a signal, as JSON.",
     "requests_per_day_max": "Message requests an account may begin within 24 hours.",
     "follows_max": "Accounts one account may follow.",

@@ -132,6 +132,13 @@ class Streams:
         self.paused.update(fresh)
         return fresh
 
+    def behind(self, d: dict[str, Any], told: Told) -> list[str]:
+        """The server pauses a channel: what is to be asked for. A busy one goes on by itself, or when somebody opens it."""
+        if d.get("reason") == "busy":
+            told.append(("busy", d["ch"], d["seq"]))
+            return []
+        return self.pause([d["ch"]])
+
     def reload(self, name: str, seq: int, told: Told) -> None:
         """The channel goes on after `seq`; what lies before is to be read by page."""
         self.positions[name] = seq

@@ -81,10 +81,12 @@ class Resync(Shape, frozen=True, kw_only=True):
 
 
 class Behind(Shape, frozen=True, kw_only=True):
-    """The channel pauses after `seq` until `channel.sync`."""
+    """The channel pauses after `seq` until `channel.sync`. `reason`: `slow`, you read more slowly than it talks; `busy`, so much
+    is said there that it is told whole only to who looks."""
 
     ch: str
     seq: int
+    reason: str = "slow"
 
 
 class Reconnect(Shape, frozen=True, kw_only=True):

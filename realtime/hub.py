@@ -100,6 +100,11 @@ class Hub:
         channel = self._channels.get(name)
         return channel.everyone() if channel is not None else []
 
+    def listeners_of(self, name: str) -> list[Listener]:
+        """The connections that a channel's entries are told to as they come."""
+        channel = self._channels.get(name)
+        return list(channel.listeners) if channel is not None else []
+
     def hears(self, listener: Listener, name: str) -> bool:
         """True if the listener hears (or is about to hear) the channel."""
         channel = self._channels.get(name)

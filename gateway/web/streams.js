@@ -132,6 +132,13 @@ export class Streams {
     return fresh;
   }
 
+  /** The server pauses a channel: what is to be asked for. A busy one goes on by itself, or when somebody opens it. */
+  behind({ ch, seq, reason }, told) {
+    if (reason !== "busy") return this.pause([ch]);
+    told.push(["busy", ch, seq]);
+    return [];
+  }
+
   /** The channel goes on after `seq`; what lies before is to be read by page. */
   reload(name, seq, told) {
     this.positions.set(name, seq);
