@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from channels.cards import account_card
 from channels.entries import emit
 from channels.post_entries import following
+from channels.rules.accounts import HERE
 from realtime.errors import Refusal
 from realtime.ids import author_channel, inbox_channel
 from realtime.models import AccountCard
@@ -20,6 +21,7 @@ from storage import log
 from storage.accounts import (
     Start,
     account_by_handle,
+    account_by_id,
     add_follow,
     followed_among,
     insert_account,
@@ -90,9 +92,13 @@ def follow(tx: Tx, follower: str, followee: str) -> None:
 
 
 def begin_follow(tx: Tx, follower: str, author: str) -> None:
-    """One follows an author from now on: nodes let the follower hear at once. It is told once, however often asked."""
+    """One follows an author from now on: nodes let the follower hear at once. It is told once, however often asked, and not
+    while the author is hidden: followers hear whoever comes back."""
     if followed_among(tx, follower, [author]):
         return
     add_follow(tx, follower, author)
+    row = account_by_id(tx, author)
+    if row is None or row.state not in HERE:
+        return
     home = author_channel(author)
     emit(tx, [following("follow.began", follower, author, log.tops(tx, [home])[home])])
