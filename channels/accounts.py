@@ -101,4 +101,4 @@ def begin_follow(tx: Tx, follower: str, author: str) -> None:
     if row is None or row.state not in HERE:
         return
     home = author_channel(author)
-    emit(tx, [following("follow.began", follower, author, log.tops(tx, [home])[home])])
+    emit(tx, [following("follow.began", follower, author, log.tops(tx, [home]).get(home, 0))])

@@ -15,8 +15,9 @@ from channels.post_entries import EVERYONE, author_closed
 from channels.rules.accounts import ADMITTED, AccountState
 from channels.sessions import end_sessions
 from realtime.errors import Refusal
+from realtime.ids import AUTHOR, author_channel
 from realtime.text import clean_handle
-from storage import moderation
+from storage import log, moderation
 from storage.accounts import accounts_by_id, bar_invites, set_state
 from storage.database import Tx
 from storage.invites import brought_by
@@ -51,6 +52,7 @@ def suspend(tx: Tx, actor: str, handle: str, reason: str) -> str:
     row = find_account(tx, handle)
     if row.state not in ADMITTED:
         raise Refusal("conflict", f"@{row.handle} is {row.state}.")
+    log.lock_made(tx, [author_channel(row.id)], AUTHOR)
     # Held while the state changes, so that nothing of theirs is posted after it.
     emit(tx, [author_closed(row.id, EVERYONE)])
     set_state(tx, row.id, AccountState.SUSPENDED)

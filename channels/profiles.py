@@ -19,7 +19,7 @@ from channels.sessions import end_sessions
 from realtime import relations as n
 from realtime.errors import Refusal
 from realtime.gate import Audience, WriteFrom
-from realtime.ids import author_channel, community_channel, room_channel
+from realtime.ids import AUTHOR, author_channel, community_channel, room_channel
 from realtime.requests import AccountGet, Done, Empty
 from realtime.settings import Limits
 from realtime.text import (
@@ -125,7 +125,7 @@ async def update(desk: Desk, actor: Actor, request: n.AccountUpdate) -> n.Profil
 
     def unit(tx: Tx) -> n.Profile:
         if changes.get("private"):
-            log.lock(tx, [author_channel(actor.account)])
+            log.lock_made(tx, [author_channel(actor.account)], AUTHOR)
         row = profiles.profile_by_id(tx, actor.account, lock=True)
         assert row is not None
         changed = row._replace(**changes)
@@ -203,7 +203,7 @@ async def show(desk: Desk, actor: Actor, request: Empty) -> Done:
 
 
 def _change(tx: Tx, account: str, before: AccountState, after: AccountState) -> Done:
-    log.lock(tx, [author_channel(account)])
+    log.lock_made(tx, [author_channel(account)], AUTHOR)
     row = profiles.profile_by_id(tx, account, lock=True)
     if row is None or row.state not in (before, after):
         raise Refusal("forbidden", "Not in this state of the account.")
@@ -223,7 +223,8 @@ async def delete(desk: Desk, actor: Actor, request: Empty) -> n.Deleted:
         me = actor.account
         founded = profiles.groups_founded(tx, me)
         places = communities_founded(tx, me)
-        log.lock(tx, [author_channel(me), *map(community_channel, places), *map(room_channel, founded)])
+        held = [*map(community_channel, places), *map(room_channel, founded)]
+        log.lock_made(tx, [author_channel(me), *held], AUTHOR)
         for community in communities_by_id(tx, places).values():
             update_community(tx, communities.pass_on(tx, community, me))
         for room_id in founded:

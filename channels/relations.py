@@ -22,7 +22,7 @@ from channels.requests import standing_between
 from channels.rules.accounts import HERE, Sight
 from realtime import relations as n
 from realtime.errors import Refusal
-from realtime.ids import author_channel, inbox_channel, room_channel
+from realtime.ids import AUTHOR, author_channel, inbox_channel, room_channel
 from realtime.models import AccountCard, MemberState, RoomState
 from realtime.requests import Done
 from storage import log, relations
@@ -73,7 +73,9 @@ async def follow_remove(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
 
     def unit(tx: Tx) -> Done:
         me, other = actor.account, request.account
-        log.lock(tx, [author_channel(other), inbox_channel(me)])
+        if account_by_id(tx, other) is None:
+            return Done()
+        log.lock_made(tx, [author_channel(other), inbox_channel(me)], AUTHOR)
         if relations.drop_follow(tx, me, other):
             emit(tx, [follower_left(other, me), following("follow.ended", me, other, 0)])
         relations.drop_request(tx, me, other)

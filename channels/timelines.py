@@ -105,7 +105,7 @@ def _page(
         posts=shown(tx, viewer, kept),
         more_before=more if newest else given,
         more_after=given if newest else more,
-        seq=log.tops(tx, [home])[home] if home else 0,
+        seq=log.tops(tx, [home]).get(home, 0) if home else 0,
     )
 
 

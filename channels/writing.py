@@ -22,7 +22,7 @@ from channels.rules.communities import Act, Facts, verdict
 from channels.rules.posts import Target, Way, reason_against
 from realtime import posts as p
 from realtime.errors import Refusal
-from realtime.ids import author_channel, community_channel
+from realtime.ids import AUTHOR, author_channel, community_channel
 from storage import log
 from storage.accounts import accounts_by_handle, accounts_by_id, followed_pairs
 from storage.communities import communities_by_id, community_members
@@ -119,7 +119,7 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
     # Where a post lives never changes, so the homes are known before they are locked.
     others = posts_by_id(tx, referred) if referred else {}
     homes = {item.key: _home(item, others) for item in items}
-    seqs = log.lock(tx, homes.values())
+    seqs = log.lock_made(tx, homes.values(), AUTHOR)
     scene = _scene(tx, items, homes, others)
     upcoming = dict(seqs)
     made: list[tuple[PostRow, AccountRow]] = []

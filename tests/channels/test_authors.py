@@ -207,3 +207,27 @@ async def test_posts_to_several_homes_share_a_batch_and_number_without_holes(wor
         seqs = [each.seq for each in world.of(author_channel(who.account))]
         assert seqs == list(range(1, 6))
     assert len(await follow_texts(world, aki)) == 20
+
+
+async def test_an_account_that_an_older_node_made_gets_its_channel_when_it_needs_one(world: World) -> None:
+    people = await world.people("aki", "haru", "ken", "mio", "rei")
+    aki, haru, ken, mio, rei = people
+
+    def forget(tx: Tx) -> None:
+        tx.rows("delete from channel where id like 'author:%'")
+
+    await world.desk.db.write(forget)
+    assert await profile_texts(world, haru, aki) == []
+    assert (await post(world, aki, None)).seq == 1
+    await profiles.hide(world.desk, haru, Empty())
+    await profiles.update(world.desk, ken, n.AccountUpdate(private=True))
+    await unfollow(world, rei, mio)
+    await asks(world, rei, mio)
+    await profiles.delete(world.desk, rei, Empty())
+
+    def suspend(tx: Tx) -> None:
+        oversight.suspend(tx, "@op", "mio", "")
+
+    await world.desk.db.write(suspend)
+    for author, seq in ((aki, 1), (haru, 1), (ken, 1), (mio, 2), (rei, 1)):
+        assert [each.seq for each in world.of(author_channel(author.account))][-1] == seq
