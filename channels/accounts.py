@@ -14,10 +14,11 @@ from channels.entries import emit
 from channels.post_entries import following
 from channels.rules.accounts import HERE
 from realtime.errors import Refusal
+from realtime.folding import fold
 from realtime.ids import author_channel, inbox_channel
 from realtime.models import AccountCard
 from realtime.text import check_handle_free, clean_display_name, clean_handle
-from storage import log
+from storage import log, search
 from storage.accounts import (
     Start,
     account_by_handle,
@@ -63,6 +64,7 @@ def begin_account(tx: Tx, handle: str, name: str, label: str, start: Start | Non
         raise Refusal("handle_taken", f"The handle {row.handle} is taken.", at="$.handle")
     log.create_channel(tx, author_channel(row.id))
     log.create_channel(tx, inbox_channel(row.id))
+    search.add(tx, search.ACCOUNT, [(row.id, fold(f"{row.name} {row.handle}"))])
     session, token = create_session(tx, row.id, label)
     return NewAccount(account_card(row), session, token)
 

@@ -10,12 +10,13 @@ from channels.requests import check
 from channels.rules.communities import Act, Facts, verdict
 from realtime import posts as p
 from realtime.errors import Refusal
+from realtime.folding import fold
 from realtime.ids import community_channel, inbox_channel
 from realtime.requests import Done
 from realtime.settings import Limits
 from realtime.text import TextLimit, clean_name, clean_optional
 from storage import communities as store
-from storage import log
+from storage import log, search
 from storage.communities import CommunityCardRow
 from storage.database import Tx
 from storage.rows import CommunityMemberRow, CommunityRow
@@ -36,6 +37,7 @@ async def create(desk: Desk, actor: Actor, request: p.CommunityCreate) -> p.Comm
         _check_room_left(tx, me, limits)
         row = CommunityRow(tx.new_id(), name, purpose, "public", "visible", me, 1, tx.now_ms())
         store.insert_community(tx, row)
+        search.add(tx, search.COMMUNITY, [(row.id, fold(f"{name} {purpose}"))])
         log.create_channel(tx, community_channel(row.id))
         store.put_community_member(tx, CommunityMemberRow(row.id, me, p.Role.CREATOR, INSIDE, 0, tx.now_ms()))
         emit(tx, [community_standing("community.joined", me, row.id, 0)])

@@ -18,7 +18,7 @@ from realtime import posts as p
 from realtime.errors import Refusal
 from realtime.requests import Done
 from realtime.text import clean_short_text
-from storage import log
+from storage import log, search
 from storage.accounts import accounts_by_id
 from storage.communities import communities_by_id, community_member
 from storage.database import Tx
@@ -96,6 +96,7 @@ async def delete(desk: Desk, actor: Actor, request: p.PostRef) -> Done:
         row = posts_by_id(tx, [row.id])[row.id]
         if row.deleted_at is None:
             mark_post_deleted(tx, row.id)
+            search.drop(tx, search.POST, row.id)
             counted = writing.counted(row)
             add_counts(tx, {key: -1 for key in counted})
             others = posts_by_id(tx, [post for post, _ in counted])

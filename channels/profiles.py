@@ -18,6 +18,7 @@ from channels.rules.accounts import HERE, AccountState, Sight, sight
 from channels.sessions import end_sessions
 from realtime import relations as n
 from realtime.errors import Refusal
+from realtime.folding import fold
 from realtime.gate import Audience, WriteFrom
 from realtime.ids import AUTHOR, author_channel, community_channel, room_channel
 from realtime.requests import AccountGet, Done, Empty
@@ -30,7 +31,7 @@ from realtime.text import (
     clean_name,
     clean_optional,
 )
-from storage import log, profiles
+from storage import log, profiles, search
 from storage.accounts import account_by_handle, followed_among, followers_among, set_state
 from storage.communities import communities_by_id, communities_founded, update_community
 from storage.database import Tx
@@ -138,6 +139,7 @@ async def update(desk: Desk, actor: Actor, request: n.AccountUpdate) -> n.Profil
             changed = changed._replace(handle_at=max(tx.now_ms(), row.created_at + 1))
         if changed != row:
             profiles.keep_profile(tx, changed)
+            search.put(tx, search.ACCOUNT, row.id, fold(f"{changed.name} {changed.handle}"))
         if changed.private and not row.private:
             emit(tx, [author_closed(row.id, WATCHING)])
         return view(tx, desk, actor.account, actor.account)

@@ -22,8 +22,9 @@ from channels.rules.communities import Act, Facts, verdict
 from channels.rules.posts import Target, Way, reason_against
 from realtime import posts as p
 from realtime.errors import Refusal
+from realtime.folding import fold
 from realtime.ids import AUTHOR, author_channel, community_channel
-from storage import log
+from storage import log, search
 from storage.accounts import accounts_by_handle, accounts_by_id, followed_pairs
 from storage.communities import communities_by_id, community_members
 from storage.database import Tx
@@ -141,6 +142,7 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
 
 def _keep(tx: Tx, seqs: dict[str, int], made: list[tuple[PostRow, AccountRow]]) -> None:
     insert_posts(tx, [row for row, _ in made])
+    search.add(tx, search.POST, [(row.id, fold(row.body or "")) for row, _ in made])
     counts: dict[tuple[str, str], int] = {}
     for row, _ in made:
         for key in counted(row):

@@ -33,12 +33,13 @@ from gateway.upkeep import Upkeep
 from presence.keeper import Keeper
 from realtime.buckets import Buckets
 from realtime.closes import Close
-from realtime.events import Hello, Reconnect, control_frame
+from realtime.events import Hello, Ping, Reconnect, control_frame
 from realtime.hub import Hub
 from realtime.requests import NONCE_CHARS_MAX, POSITIONS_MAX
-from realtime.sendqueue import Backlog
+from realtime.sendqueue import Backlog, Piece
 from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
+from realtime.ws import frame
 from storage.courier import Courier
 from storage.marks import Marks
 
@@ -49,6 +50,7 @@ JITTER_MS = (500, 10_000)
 DRAIN_S = (1.0, 15.0)
 PEER_CONNECTS_PER_S = 500
 TASK_WAIT_S = 3.0
+PING_SHARED_MS = 5
 
 
 def wall_ms() -> int:
@@ -104,6 +106,8 @@ class Node:
         self.admission = Admission(limits, self.now())
         self.backlog = Backlog()
         self._told_limits = told_limits(limits)
+        self._pinged_ms = 0
+        self._ping = Piece(b"", 0)
         self.sockets: set[SocketProtocol] = set()
         self.ready = False
         self.draining = False
@@ -198,6 +202,14 @@ class Node:
         log.info("node stopped", node=self.name)
 
     # Connections
+
+    def ping(self) -> Piece:
+        """A ping; those of one moment are the same bytes."""
+        at = self.clock_ms()
+        if not 0 <= at - self._pinged_ms <= PING_SHARED_MS:
+            self._pinged_ms = at
+            self._ping = Piece(frame(control_frame("ping", Ping(t=at))), 1)
+        return self._ping
 
     def greet(self, socket: SocketProtocol) -> None:
         """A handshake was accepted: say hello, spread the heartbeats."""

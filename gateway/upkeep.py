@@ -11,6 +11,7 @@ import structlog
 
 from channels.desk import Desk
 from channels.profiles import erase_due
+from channels.search import index_missing
 from realtime.recovery import CHANNEL_ENTRIES_MAX
 from storage import attempts, nonces
 from storage import log as entry_log
@@ -21,6 +22,7 @@ log = structlog.get_logger("upkeep")
 DAY_MS = 86_400_000
 EVERY_S = 600.0
 STEPS_MAX = 100
+INDEX_STEPS_MAX = 1_000_000
 PAUSE_S = 0.02
 
 
@@ -37,11 +39,20 @@ class Upkeep:
     async def run(self) -> None:
         """For ever."""
         while True:
-            await asyncio.sleep(EVERY_S)
             try:
+                await self._index()
+                await asyncio.sleep(EVERY_S)
                 await self.forget()
             except StorageUnavailable as error:
                 log.warning("upkeep failed", error=str(error))
+                await asyncio.sleep(EVERY_S)
+
+    async def _index(self) -> None:
+        """What is older than the search can be found from now on."""
+        for _ in range(INDEX_STEPS_MAX):
+            if not await self._desk.db.write(index_missing):
+                return
+            await asyncio.sleep(PAUSE_S)
 
     async def swept(self, newest_n: int) -> None:
         """The log has come this far."""

@@ -11,10 +11,10 @@ not in the table changes nothing, so a late timer or a second close is harmless.
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 
-class State(Enum):
+class State(IntEnum):
     """Where a connection stands."""
 
     OPENING = auto()
@@ -25,7 +25,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Signal(Enum):
+class Signal(IntEnum):
     """What can happen to it."""
 
     ACCEPTED = auto()
@@ -37,7 +37,7 @@ class Signal(Enum):
     LOST = auto()
 
 
-class Action(Enum):
+class Action(IntEnum):
     """What the socket class does about it."""
 
     NOTHING = auto()

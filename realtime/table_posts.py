@@ -3,6 +3,7 @@ others."""
 
 from __future__ import annotations
 
+from realtime import finding as f
 from realtime import posts as p
 from realtime import reactions as r
 from realtime.operations import Door, Operation
@@ -111,4 +112,7 @@ PLACES = (
         "Posts by page: of whom one follows, of a community, a person or a thread; or communities to discover.",
         ("not_found", "forbidden"),
     ),
+    Operation("post.search", f.Search, f.FoundPosts, "Posts with these words.", cost=3),
+    Operation("account.search", f.Search, f.FoundAccounts, "People with this name or handle.", cost=3),
+    Operation("community.search", f.Search, f.FoundCommunities, "Communities with these words.", cost=3),
 )

@@ -20,8 +20,9 @@ from storage.redis_link import TROUBLE, Backoff, Line
 
 log = logging.getLogger(__name__)
 
-BATCH_PARCELS_MAX = 256
 ECHO_BEATS = 3
+ANSWER_LOOKS = 10
+"""How often within a beat it is looked for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class RedisReader:
         self._echo_name = self._echo_channel.encode()
         self._own = b"\x1f" + config.origin.encode()
         self._line = Line(config.redis_url, config.timeout_s)
+        self._heard_at = 0.0
 
     async def run(self, listener: Listener, backoff: Backoff) -> None:
         """Subscribe, listen, and after trouble begin again; ends only by cancellation."""
@@ -90,26 +92,35 @@ class RedisReader:
         self._echo.forget()
 
     async def _listen(self, listener: Listener) -> None:
+        """Parcels are delivered as they arrive; here is only looked after the connection."""
+        now = asyncio.get_running_loop().time
+        config = self._config
+        self._heard_at = now()
+        self._line.attend(lambda replies: self._hear(replies, listener))
         while True:
-            reply = await self._line.receive(self._config.beat_s)
-            if reply is None:
+            quiet_s = now() - self._heard_at
+            if quiet_s < config.beat_s:
+                await self._line.lost(config.beat_s - quiet_s)
                 self._demand_echo()
-                async with asyncio.timeout(self._config.timeout_s):
-                    await self._line.send(("PING",))
-                    reply = await self._line.receive()
-            parcels: list[Parcel] = []
+                continue
+            self._demand_echo()
+            before, asked_at = self._heard_at, now()
+            async with asyncio.timeout(config.timeout_s):
+                await self._line.send(("PING",))
+            while self._heard_at == before:
+                left_s = asked_at + config.timeout_s - now()
+                if left_s <= 0:
+                    raise ConnectionError("Redis does not answer")
+                await self._line.lost(min(left_s, config.beat_s / ANSWER_LOOKS))
+
+    def _hear(self, replies: list[Any], listener: Listener) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        parcels: list[Parcel] = []
+        for reply in replies:
             self._take(reply, parcels)
-            count = 1
-            while count < BATCH_PARCELS_MAX and await self._line.more():
-                self._take(await self._line.receive(), parcels)
-                count += 1
-            if parcels:
-                self._counters.received += len(parcels)
-                self._tell(listener.deliver, parcels)
-            if count == BATCH_PARCELS_MAX:
-                await asyncio.sleep(0)
-            else:
-                self._demand_echo()
+        if parcels:
+            self._counters.received += len(parcels)
+            self._tell(listener.deliver, parcels)
 
     def _take(self, reply: Any, parcels: list[Parcel]) -> None:
         if reply[0] != b"message":

@@ -51,7 +51,11 @@ class Migration:
         text = re.sub(r"--[^\n]*", "", self.text)
         for word, meaning in _WORDS[dialect].items():
             text = text.replace(word, meaning)
-        return [statement.strip() for statement in text.split(";") if statement.strip()]
+        found = [statement.strip() for statement in text.split(";")]
+        # A statement may be for one dialect alone.
+        others = tuple(f"{{{name}}}" for name in _WORDS if name != dialect)
+        mine = [each.removeprefix(f"{{{dialect}}}").strip() for each in found if not each.startswith(others)]
+        return [each for each in mine if each]
 
 
 def load(directory: Path = DIRECTORY) -> list[Migration]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from storage import search
 from storage.database import Tx, first
 from storage.sets import for_update
 
@@ -121,6 +122,8 @@ _ERASE = (
 
 def erase(tx: Tx, account: str) -> None:
     """Take everything personal of an account out of the tables."""
+    search.drop(tx, search.ACCOUNT, account)
+    search.drop_posts_of(tx, account)
     for statement in _ERASE:
         needs_now = ":now" in statement
         tx.rows(statement, id=account, **({"now": tx.now_ms()} if needs_now else {}))

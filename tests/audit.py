@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "requirements-test.lock")
+LOCKS = ("requirements.lock", "requirements-bench.lock", "requirements-test.lock")
 ASK_S = 120
 MODULE = (sys.executable, "-P", "-m", "pip_audit")
 OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json", "-r")

@@ -41,6 +41,16 @@ def test_the_first_start_sets_up_and_the_second_just_starts(
     assert not checkout.calls.exists(), "a warm start needs no interpreter before its own"
 
 
+def test_load_and_benchmarks_share_an_environment_of_their_own(checkout: Checkout) -> None:
+    for command, stub, first in (("bench", "loadtest/bench", True), ("loadtest", "loadtest", False)):
+        status, output, said = checkout.run(command, "a b")
+        assert (status, "Setting up (once" in said) == (0, first), said
+        assert told(output) == {"argv": ["a b"], "file": f"{checkout.root}/{stub}/__main__.py", "fixture": 1}
+    assert not (checkout.root / ".venv").exists(), "whoever measures need not have served before"
+    checkout.run()
+    assert checkout.installs() == 2, "what draws and measures stays out of the server's own"
+
+
 def test_the_launcher_in_the_environment_is_the_same_command(checkout: Checkout) -> None:
     checkout.run()
     launcher = checkout.root / ".venv" / "bin" / "tsudoi"

@@ -13,7 +13,7 @@ export class Menu {
   #invites;
   #sessions;
 
-  /** `app` has client, people, marks, profile, ties, settings, contact, notice(text, ms) and logOut(). */
+  /** `app` has client, people, marks, places, profile, ties, settings, contact, notice(text, ms) and logOut(). */
   constructor(app) {
     this.#app = app;
     this.#invites = new InvitesDialog(app);
@@ -21,6 +21,7 @@ export class Menu {
     byId("menu-button").addEventListener("click", () => byId("menu").showModal());
     this.#entry("menu-me", () => app.profile.open(app.people.me.id));
     this.#entry("menu-ties", () => app.ties.open(app.marks.requests.length ? "requests" : "following"));
+    this.#entry("menu-places", () => app.places.open());
     this.#entry("menu-invites", () => this.openInvites());
     this.#entry("menu-settings", () => app.settings.open());
     this.#entry("menu-sessions", () => this.#sessions.open());

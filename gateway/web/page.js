@@ -14,6 +14,7 @@ import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
+import { Places } from "./places.js";
 import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
@@ -47,6 +48,7 @@ class Page {
     // In the order in which they may stand above each other.
     this.group = new GroupSheet(this);
     this.settings = new Settings(this);
+    this.places = new Places(this);
     this.profile = new ProfileSheet(this);
     this.ties = new Ties(this);
     this.contact = new Contact(this);
@@ -149,6 +151,7 @@ class Page {
     this.people.clear();
     this.marks.clear();
     this.rooms.clear();
+    this.places.clear();
     this.#showList();
     this.outbox.close();
     this.shelf.close();
@@ -209,6 +212,7 @@ class Page {
       this.#screen("house");
     }
     const missed = this.room && stale.has(`room:${this.room}`);
+    this.places.live();
     await this.rooms.load();
     this.#arrived();
     if (missed) await this.talk.reload();
@@ -226,6 +230,7 @@ class Page {
 
   #event(frame) {
     this.menu.apply(frame);
+    this.places.apply(frame);
     if (frame.ch === `room:${this.room}`) this.talk.apply(frame);
     this.rooms.apply(frame);
     if (frame.ev === "room.updated") this.talk.head();
@@ -233,6 +238,7 @@ class Page {
 
   #reload(ch) {
     this.rooms.load();
+    this.places.reload(ch);
     if (ch === `room:${this.room}`) this.talk.reload();
   }
 

@@ -30,6 +30,17 @@ export class Sheet {
     onLanguage(() => this.renew());
   }
 
+  /** Call `act` when it was closed, however. */
+  onClose(act) {
+    this.#dialog.addEventListener("close", act);
+  }
+
+  /** To the beginning of what is shown. */
+  focusTitle() {
+    this.#title.focus({ preventScroll: true });
+    this.#dialog.scrollTop = 0;
+  }
+
   get isOpen() {
     return this.#dialog.open;
   }

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 import uvloop
 
-from loadtest.bench import crowd, durable, latency, resume
+from loadtest.bench import crowd, durable, hot_commands, latency, resume
+from loadtest.bench.console import finish, run, where
 from loadtest.bench.figures import Runs
-from loadtest.bench.machine import Home, home, take_last_core
-
-Outcome = tuple[dict[str, float], list[str], list[str]]
+from loadtest.bench.machine import allow_files, home, take_last_core
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +21,17 @@ Outcome = tuple[dict[str, float], list[str], list[str]]
     "--database-url", default="", help="PostgreSQL instead of SQLite; the database should be empty."
 )
 @click.option("--redis-url", default="", help="Redis or Valkey instead of the in-process courier.")
+@click.option(
+    "--generator",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another load generator for the hot path (docs/benchmarks.md).",
+)
+@click.option(
+    "--limit",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The least a server can do, measured beside it.",
+)
+@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), help="Draw the figures into there.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write the figures there too.")
 @click.pass_context
 def cli(context: click.Context, /, **options: Any) -> None:
@@ -38,29 +46,13 @@ def cli(context: click.Context, /, **options: Any) -> None:
       ./run bench durable
       ./run bench --runs 5 latency
       ./run bench --database-url postgresql://… --redis-url redis://… durable
+      ./run bench fanout
+      ./run bench --plot docs/images peers
     """
     settings = {"DATABASE_URL": options["database_url"], "REDIS_URL": options["redis_url"]}
     context.obj = {**options, "settings": {name: value for name, value in settings.items() if value}}
     take_last_core()
-
-
-def _finish(options: dict[str, Any], title: str, runs: Runs) -> None:
-    click.echo(f"\n{title}\n")
-    click.echo("\n".join(runs.lines()))
-    if options["path"] is not None:
-        found = {"job": title, "values": runs.values, "doubts": runs.doubts, "faults": runs.faults}
-        options["path"].write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-    if runs.faults:
-        sys.exit(1)
-
-
-def _where(place: Home) -> str:
-    return "PostgreSQL and Redis" if place.settings.get("DATABASE_URL") else "SQLite, embedded"
-
-
-def _run(work: Any) -> Outcome:
-    outcome: Outcome = uvloop.run(work)
-    return outcome
+    allow_files()
 
 
 @cli.command("durable")
@@ -74,8 +66,8 @@ def run_durable(options: dict[str, Any]) -> None:
         for number in range(options["runs"]):
             click.echo(f"run {number + 1} of {options['runs']} …", err=True)
             with place.server() as server:
-                runs.add(*_run(durable.run(server, circles, options["seconds"])))
-        _finish(options, f"durable, {_where(place)}", runs)
+                runs.add(*run(durable.run(server, circles, options["seconds"])))
+        finish(options, f"durable, {where(place)}", runs)
 
 
 @cli.command("latency")
@@ -92,10 +84,10 @@ def run_latency(options: dict[str, Any], nodes: int) -> None:
             with place.server() as one:
                 if nodes == 2:
                     with place.server() as two:
-                        runs.add(*_run(latency.run([one, two], circle, options["seconds"])))
+                        runs.add(*run(latency.run([one, two], circle, options["seconds"])))
                 else:
-                    runs.add(*_run(latency.run([one], circle, options["seconds"])))
-        _finish(options, f"latency, {_where(place)}, {nodes} node(s)", runs)
+                    runs.add(*run(latency.run([one], circle, options["seconds"])))
+        finish(options, f"latency, {where(place)}, {nodes} node(s)", runs)
 
 
 @cli.command("resume")
@@ -109,11 +101,11 @@ def run_resume(options: dict[str, Any]) -> None:
             with place.server() as server:
                 epoch, positions = uvloop.run(resume.positions_of(server, circle))
                 uvloop.run(resume.speak(server, circle))
-                memory.add(*_run(resume.run(server, circle, epoch, positions)))
+                memory.add(*run(resume.run(server, circle, epoch, positions)))
             with place.server() as server:
-                log.add(*_run(resume.run(server, circle, epoch, positions)))
-        _finish(options, f"resume from memory, {_where(place)}", memory)
-        _finish(options, f"resume from the log, {_where(place)}", log)
+                log.add(*run(resume.run(server, circle, epoch, positions)))
+        finish(options, f"resume from memory, {where(place)}", memory)
+        finish(options, f"resume from the log, {where(place)}", log)
 
 
 @cli.command("connect")
@@ -126,25 +118,26 @@ def run_connect(options: dict[str, Any], people: int) -> None:
         circles = place.seed(people, 10)
         for _ in range(options["runs"]):
             with place.server() as server:
-                runs.add(*_run(crowd.connect(server, circles)))
-        _finish(options, f"connect, {_where(place)}", runs)
+                runs.add(*run(crowd.connect(server, circles)))
+        finish(options, f"connect, {where(place)}", runs)
 
 
 @cli.command("idle")
 @click.option("--people", default=5_000, show_default=True)
-@click.option(
-    "--rooms", default=19, show_default=True, help="Groups each is in; the inbox is one channel more."
-)
+@click.option("--channels", default=20, show_default=True, help="What each hears: groups, and the inbox.")
+@click.option("--circle", default=10, show_default=True, help="People in each group.")
+@click.option("--minutes", type=float, help="How long to watch, instead of --seconds.")
 @click.pass_obj
-def run_idle(options: dict[str, Any], people: int, rooms: int) -> None:
+def run_idle(options: dict[str, Any], people: int, channels: int, circle: int, minutes: float | None) -> None:
     """What a connection costs that says nothing."""
     with home(options["settings"]) as place:
-        runs = Runs(crowd.IDLE)
-        circles = place.seed(people, 10, rooms)
+        runs = Runs(crowd.IDLE if channels <= 20 else crowd.IDLE_WIDE)
+        circles = place.seed(people, circle, channels - 1)
+        seconds = options["seconds"] if minutes is None else minutes * 60
         for _ in range(options["runs"]):
             with place.server() as server:
-                runs.add(*_run(crowd.idle(server, circles, options["seconds"])))
-        _finish(options, f"idle, {_where(place)}", runs)
+                runs.add(*run(crowd.idle(server, circles, seconds)))
+        finish(options, f"idle, {where(place)}", runs)
 
 
 @cli.command("stampede")
@@ -157,9 +150,11 @@ def run_stampede(options: dict[str, Any], people: int) -> None:
         circles = place.seed(people + 10, 10)
         for _ in range(options["runs"]):
             with place.server() as server:
-                runs.add(*_run(crowd.stampede(server, circles)))
-        _finish(options, f"stampede, {_where(place)}", runs)
+                runs.add(*run(crowd.stampede(server, circles)))
+        finish(options, f"stampede, {where(place)}", runs)
 
+
+hot_commands.add_to(cli)
 
 if __name__ == "__main__":
     cli()

@@ -32,7 +32,12 @@ IDLE = (
     Row("memory of the process", "MiB"),
     Row("CPU while idle", "% of a core", "<= 3"),
     Row("growth while idle", "KiB"),
+    Row("growth in the second half", "KiB"),
+    Row("answers meanwhile p99", "ms"),
+    Row("slowest answer", "ms"),
 )
+# With hundreds of channels each.
+IDLE_WIDE = tuple(Row(row.name, row.unit, "<= 24") if row.name == "memory" else row for row in IDLE)
 STAMPEDE = (
     Row("connections"),
     Row("all whole", "s", "<= 10"),
@@ -104,9 +109,13 @@ async def idle(server: Server, circles: Sequence[Circle], seconds: float) -> Out
     people += await enter(server, tokens[half:], [])
     await asyncio.sleep(IDLE_SETTLE_S)
     with_all = memory_kib(server.pid)
+    waits: list[float] = []
     with watched([server.pid]) as usage:
-        await asyncio.sleep(seconds)
+        await _probe(people[0], seconds / 2, waits)
+        halfway = memory_kib(server.pid)
+        await _probe(people[0], seconds / 2, waits)
     after = memory_kib(server.pid)
+    waits.sort()
     values = {
         "connections": len(tokens),
         "channels each": len(circles[0].rooms) + 1,
@@ -114,8 +123,21 @@ async def idle(server: Server, circles: Sequence[Circle], seconds: float) -> Out
         "memory of the process": with_all / 1024,
         "CPU while idle": usage.server_s / usage.wall_s * 100,
         "growth while idle": after - with_all,
+        "growth in the second half": after - halfway,
+        "answers meanwhile p99": percentile(waits, 0.99) * 1e3,
+        "slowest answer": percentile(waits, 1.0) * 1e3,
     }
-    return values, [], leave(people)
+    return values, usage.doubts, leave(people)
+
+
+async def _probe(one: Lean, seconds: float, waits: list[float]) -> None:
+    """Ask for the time again and again: a process that collects garbage, or does anything else, answers late."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begun = time.perf_counter()
+        await one.ask("clock.read", b'{"t":0}')
+        waits.append(time.perf_counter() - begun)
+        await asyncio.sleep(PROBES_S)
 
 
 async def stampede(server: Server, circles: Sequence[Circle]) -> Outcome:

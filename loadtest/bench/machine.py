@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import secrets
 import shutil
 import signal
@@ -36,14 +37,29 @@ FREE = {
     "TSUDOI_HANDSHAKES_PER_ADDRESS_PER_S": "1e9",
     "TSUDOI_HANDSHAKES_PER_ADDRESS_BURST": "1e9",
     "TSUDOI_CONNECTIONS_PER_ADDRESS_MAX": "1000000",
+    # Another generator may know no more than to send a heartbeat now and then.
+    "TSUDOI_PONG_WAIT_S": "30",
     "TSUDOI_LOG_LEVEL": "warning",
 }
 
 
 def process_s(pid: int) -> float:
-    """CPU seconds of a process, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """CPU seconds of a process, its threads included; 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
     return (int(fields[11]) + int(fields[12])) * TICK_S
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that came from it and still runs."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in task.read_text().split():
+                found += family(int(child))
+    return found
 
 
 def all_s() -> float:
@@ -55,8 +71,11 @@ def all_s() -> float:
 
 
 def memory_kib(pid: int) -> int:
-    """Proportional set size of a process, in KiB."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    """Proportional set size of a process, in KiB; 0 if it is gone."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
     found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
     return int(found.group(1)) if found else 0
 
@@ -108,22 +127,25 @@ class Home:
         ours = {"PYTHONPATH": str(CHECKOUT), "TSUDOI_DATA": str(self.data)}
         return {**os.environ, **FREE, **ours, **self.settings}
 
-    def seed(self, people: int, circle: int, rooms: int = 1) -> list[Circle]:
-        """People in circles, made by the command line; new ones each time, also where a database is used again."""
+    def seed(self, people: int, circle: int, rooms: int = 1, *, community: bool = False) -> list[Circle]:
+        """People in circles, made by the command line; new ones each time, also where a database is used again. With
+        `community`, all of them are in one besides."""
         prefix = f"bench_{secrets.token_hex(3)}"
         command = [sys.executable, "-P", "-m", "gateway.cli", "seed", "--people", str(people)]
         command += ["--circle", str(circle), "--rooms", str(rooms), "--prefix", prefix]
+        command += ["--communities", "1"] if community else []
         done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)  # noqa: S603  # our own command line
         return [Circle(**orjson.loads(line)) for line in done.stdout.splitlines()]
 
     @contextlib.contextmanager
-    def server(self) -> Iterator[Server]:
-        """A server pinned to the first core; the generator goes to the last one."""
+    def server(self, processes: int = 1) -> Iterator[Server]:
+        """A server on the first core, in so many processes; the generator goes to the last one."""
         command = [sys.executable, "-P", "-m", "gateway.cli", "serve"]
-        environment = {**self.environment, "PORT": "0"}
-        process = subprocess.Popen(  # noqa: S603  # our own command line
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        environment = {**self.environment, "PORT": "0", "WEB_CONCURRENCY": str(processes)}
+        with on_first_core():
+            process = subprocess.Popen(  # noqa: S603  # our own command line
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
         try:
             yield Server(process.pid, _address(process))
         finally:
@@ -132,6 +154,8 @@ class Home:
                 process.wait(20)
             process.kill()
             process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +187,22 @@ def _address(process: subprocess.Popen[str]) -> str:
         found = re.search(r"http://\S+:\d+", line)
         if found:
             os.set_blocking(process.stdout.fileno(), False)
-            _pin(process.pid, 0)
             return found.group()
     raise RuntimeError("the server did not start:\n" + "".join(said))
 
 
-def _pin(pid: int, core: int) -> None:
-    """All threads of a process to one core, where there is more than one; later threads inherit it."""
+@contextlib.contextmanager
+def on_first_core() -> Iterator[None]:
+    """Processes begun meanwhile live on the first core, and so do their threads and children."""
     if (os.cpu_count() or 1) < 2:
+        yield
         return
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(int(task.name), {core})
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {0})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
 
 
 def take_last_core() -> None:
@@ -182,6 +210,12 @@ def take_last_core() -> None:
     count = os.cpu_count() or 1
     if count > 1:
         os.sched_setaffinity(0, {count - 1})
+
+
+def allow_files() -> None:
+    """As many connections as the machine lets a process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import pytest
 from tests.browser.conftest import Visit
 from tests.browser.test_first_page import enter_room, line, post, write
 from tests.browser.test_join import entry, invite
+from tests.browser.test_places import found
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -164,6 +165,18 @@ def test_what_opens_above_the_house_keeps_the_rules(talk: Any) -> None:
     judge.dialog()
     talk.keyboard.press("Escape")
     invite(talk)
+    judge.dialog()
+    talk.keyboard.press("Escape")
+    sheet = found(talk, "電車の窓")
+    sheet.locator("#post_text").fill("海が見えた")
+    sheet.locator("#post-form [type=submit]").click()
+    sheet.locator(".post").wait_for()
+    judge.dialog()
+    sheet.locator(".link").first.click()
+    sheet.locator("[data-place]").wait_for()
+    judge.dialog()
+    sheet.locator("[data-which=posts]").click()
+    sheet.locator("#place_words").wait_for()
     judge.dialog()
 
 

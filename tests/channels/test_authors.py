@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from channels import accounts, arrival, oversight, profiles, relations
+from channels import accounts, arrival, oversight, profiles, relations, search
 from channels.desk import Actor
 from realtime import relations as n
+from realtime.finding import Search
 from realtime.ids import author_channel
 from realtime.requests import Empty
 from storage.database import Tx
@@ -110,6 +111,16 @@ async def test_what_a_private_account_posts_is_for_its_followers(world: World) -
     assert (await follow_texts(world, haru))[-1] == "うちわ"
     open_post = await post(world, aki, place.id, "みんな")
     assert await got(world, ken, open_post.post) == [open_post.post]
+
+
+async def test_what_followers_alone_may_read_is_found_by_them_alone(world: World) -> None:
+    aki, haru, ken = await world.people("aki", "haru", "ken", mutual=False)
+    await asks(world, haru, aki)
+    await profiles.update(world.desk, aki, n.AccountUpdate(private=True))
+    said = await post(world, aki, None, "うちわの海")
+    for viewer, expected in ((aki, [said.post]), (haru, [said.post]), (ken, [])):
+        told = await search.posts(world.desk, viewer, Search(words="海"))
+        assert [each.id for each in told.posts] == expected
 
 
 @pytest.mark.parametrize("who_blocks", [0, 1])

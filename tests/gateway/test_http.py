@@ -90,6 +90,8 @@ class Scene:
                 await self.call(self.aki, "reaction.add", post=posted["post"], kind="like")
                 who = self.aki if op == "reaction.remove" else self.haru
                 return who, {"post": posted["post"], "kind": "like"}
+            case "post.search" | "community.search":
+                return self.aki, {"words": "海" if op == "post.search" else "電"}
             case "post.create":
                 return self.aki, {**place, "text": "いいね", "nonce": "n"}
         return self.haru, place
@@ -114,6 +116,7 @@ class Scene:
             "community.list": (aki, {"joined": False}),
             "post.audience": (aki, {}),
             "reaction.get": (aki, {}),
+            "account.search": (aki, {"words": "HARU"}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
             "invite.list": (aki, {}),

@@ -161,6 +161,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "reaction.list": {"post": ID, "kind": "like", "limit": 5},
     "post.get": {"posts": [ID, ID]},
     "post.delete": {"post": ID},
+    "post.search": {"words": "海"},
+    "account.search": {"words": "あき", "after": "12"},
+    "community.search": {"words": "電車", "limit": 3},
     "timeline.list": {"community": ID, "before": 9},
     "message.delete": {"message": ID},
 }

@@ -156,6 +156,13 @@ def test_no_sentence_stands_outside_the_tables() -> None:
     assert spoken == set()
 
 
+NOT_IN_THE_PAGE = {"channel.signal", "post.get", "account.search"} | {
+    *("post.audience", "reaction.add", "reaction.get", "reaction.list", "reaction.remove")
+}
+"""Signals are for programs; the page reads posts by page, and people by their handle. It has no timelines yet, and so neither
+reactions nor a look at whom a post would reach."""
+
+
 def test_every_operation_has_its_way_in_the_page() -> None:
     """What a member can do over the wire, they can do here."""
     named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', CODE))
@@ -165,7 +172,8 @@ def test_every_operation_has_its_way_in_the_page() -> None:
         named.add(f"{kind}.{verb}")
     named |= set(re.findall(r"/api/v1/([a-z]+\.[a-z_]+)", CODE))
     named |= set(re.findall(r'"(connect|pong)"', CODE))
-    assert set(OPERATIONS) - named == set()
+    assert set(OPERATIONS) - named - NOT_IN_THE_PAGE == set()
+    assert named & NOT_IN_THE_PAGE == set(), "it is there now"
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

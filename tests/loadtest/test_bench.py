@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -11,6 +12,10 @@ import pytest
 
 from loadtest.bench.figures import Row, Runs, percentile
 from loadtest.bench.lean import Lean, client_frame, dial
+from loadtest.bench.loads import FRAME_BYTES, POST, SIGNAL, SPEAKERS, Dialect, Load, Span
+from loadtest.bench.machine import Circle, Home, home
+from loadtest.bench.shots import Generator
+from loadtest.bench.subjects import Crowd, tsudoi
 from realtime.settings import Limits
 from realtime.ws import FrameReader, frame
 from tests.support.nodes import Start
@@ -109,3 +114,35 @@ async def test_a_benchmark_runs_as_its_reader_would_run_it(tmp_path: Path, job: 
     assert figures["faults"] == []
     assert all(value > 0 for values in figures["values"].values() for value in values)
     assert b"SQLite, embedded" in said
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[tuple[Home, list[Circle]]]:
+    """A place with twelve people in circles of four: each circle has ten rooms, all share a community."""
+    with home({}) as place:
+        yield place, place.seed(12, 4, 10, community=True)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (Load("one channel", 8, rate=40), SIGNAL),
+        (Load("rooms of 4", 12, group=4, window=2), SPEAKERS),
+        (Load("10 channels", 2, channels=2, publishers=2, rate=40, burst=2), SIGNAL),
+        (Load("posts", 8, rate=20), POST),
+    ],
+    ids=lambda value: value.name if isinstance(value, Load) else "",
+)
+async def test_a_load_of_the_hot_path_reaches_everybody(
+    crowded: tuple[Home, list[Circle]], load: Load, words: Dialect
+) -> None:
+    place, circles = crowded
+    crowd = Crowd(place.data, load, circles, bare=words is POST)
+    with tsudoi(place, crowd, words) as target:
+        shot = await asyncio.to_thread(Generator().shoot, load, target, Span(1.0, 0.2))
+    assert shot.faults == []
+    assert shot.deliveries > 0
+    assert shot.found["lat_samples"] > 0
+    if words is SIGNAL and load.channels == 1:
+        # Header and payload of a frame: what the others' servers push, Tsudoi pushes too.
+        assert shot.found["mb_per_s"] * 1e6 / shot.deliveries == pytest.approx(4 + FRAME_BYTES, abs=30)

@@ -247,14 +247,17 @@ async def test_the_tail_names_what_came_since(base: tuple[Database, Committed]) 
     await database.write(lambda tx: [log.create_channel(tx, name) for name in ("room:a", "room:b")])
     await database.write(lambda tx: log.append(tx, [Draft("room:a", "x", "1", "me")]))
     begin = await database.read(log.newest_n)
-    assert await database.read(lambda tx: log.tail(tx, begin, 0)) == (begin, begin, {})
+    assert await database.read(lambda tx: log.tail(tx, begin, 0)) == (begin, begin, {}, [])
     await database.write(lambda tx: log.append(tx, [Draft("room:a", "x", "1", "me")] * 3))
     await database.write(lambda tx: log.append(tx, [Draft("room:b", "x", "1", "me")]))
     found = await database.read(lambda tx: log.tail(tx, begin, 10_000))
     assert found.tops == {"room:a": 4, "room:b": 1}
-    moved, newest, _ = await database.read(lambda tx: log.tail(tx, begin, -10_000))
+    assert found.told == []
+    told = (await database.read(lambda tx: log.tail(tx, begin, 10_000, ["y", "x"]))).told
+    assert told == [("x", "room:a", "")] * 3 + [("x", "room:b", "")]
+    moved, newest, *_ = await database.read(lambda tx: log.tail(tx, begin, -10_000))
     assert moved == newest == await database.read(log.newest_n)
-    assert await database.read(lambda tx: log.tail(tx, moved, 10_000)) == (moved, moved, {})
+    assert await database.read(lambda tx: log.tail(tx, moved, 10_000)) == (moved, moved, {}, [])
 
 
 async def test_old_entries_go_but_the_newest_of_each_channel(base: tuple[Database, Committed]) -> None:

@@ -73,7 +73,7 @@ async def test_accounts_of_before_get_a_channel_for_their_posts(
     back_end: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = migrate.load()
-    monkeypatch.setattr(migrate, "load", lambda: known[:4])
+    monkeypatch.setattr(migrate, "load", lambda: known[:5])
     database = open_database(back_end, tmp_path, request)
     await database.open(lambda parcels: None)
     await database.write(

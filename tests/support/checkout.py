@@ -77,13 +77,17 @@ class Checkout:
         shutil.copytree(ROOT / ".ci", self.root / ".ci")
         self._write("gateway/__init__.py", "")
         self._write("gateway/cli.py", STUB)
+        self._write("loadtest/__init__.py", "")
+        self._write("loadtest/__main__.py", STUB)
+        self._write("loadtest/bench/__init__.py", "")
+        self._write("loadtest/bench/__main__.py", STUB)
         self._write("tests/__init__.py", "")
         self._write("tests/runner.py", STUB)
         self.python = self.fake_python("python")
         self.release(1)
 
     def _write(self, path: str, text: str) -> None:
-        (self.root / path).parent.mkdir(exist_ok=True)
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
 
     def release(self, version: int) -> Path:
@@ -103,6 +107,7 @@ class Checkout:
             f"tinyfixture=={version} \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
         )
         self._write("requirements.lock", lock)
+        self._write("requirements-bench.lock", lock)
         self._write("requirements-test.lock", lock)
         return wheel
 
