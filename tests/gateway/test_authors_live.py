@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from realtime.ids import author_channel
 from realtime.settings import Limits
 from tests.gateway.test_places import founded, post, posts, refused
 from tests.support.nodes import RunningNode, Start
+from tests.support.stalled import Reader, stalled
 from tests.support.valkey import Shared
 from tests.support.waiting import until
 
@@ -157,3 +160,34 @@ async def test_who_hides_is_heard_no_more_and_again_when_they_are_back(
         await says(aki, "ただいま")
         await post(aki, place, "ここにも")
         await haru.until(lambda: set(posts(haru)) == {"ただいま", "ここにも"})
+
+
+@pytest.mark.parametrize("reason", ["unfollow", "hide", "block", "private"])
+async def test_who_loses_an_author_gets_none_of_what_is_unsent(start_node: Start, reason: str) -> None:
+    patient = {"queue_age_s": 60.0, "close_wait_s": 60.0, "tcp_user_timeout_s": 60.0}
+    server = await start_node(replace(FREE, socket_send_buffer_bytes=8 * 1024, **patient))  # type: ignore[arg-type]  # fields of the limits
+    a, h = await server.friends("aki", "haru")
+    name = author_channel(a.account.id)
+    async with server.client(a) as aki, server.client(h) as other_device:
+        before = set(server.node.sockets)
+        reader = Reader(*await stalled(server, h.token))
+        with contextlib.closing(reader.raw):
+            (slow,) = server.node.sockets - before
+            if reason == "private":
+                await other_device.call("follow.remove", account=a.account.id)
+                await reader.say("channel.watch", 9, channels=[name])
+                await until(lambda: slow.watches(name) and server.node.hub.hears(slow, name))
+            number = 0
+            while slow._slow is None or not slow._slow.queue.holds(name):
+                number += 1
+                await aki.call("post.create", text="あ" * 149, nonce=str(number))
+            match reason:
+                case "unfollow":
+                    await other_device.call("follow.remove", account=a.account.id)
+                case "hide":
+                    await aki.call("account.hide")
+                case "block":
+                    await aki.call("block.add", account=h.account.id)
+                case _:
+                    await aki.call("account.update", private=True)
+            await until(lambda: slow not in server.node.sockets)

@@ -78,9 +78,13 @@ async def test_who_comes_while_it_is_busy_pauses_too_and_who_left_hears_no_more(
         await haru.until(lambda: bool(behinds(haru)))
         async with k as ken:
             await ken.call("community.join", community=place)
-            await settled(server, channel, 2)
-            server.node.fanout.pausing._look()
-            await ken.until(lambda: bool(behinds(ken)))
+
+            def looked() -> bool:
+                """The node looks again, as it does every few seconds."""
+                server.node.fanout.pausing._pause_all(channel)
+                return bool(behinds(ken))
+
+            await until(looked)
             await haru.call("community.leave", community=place)
             said = len(posts(haru))
             calm(server)
