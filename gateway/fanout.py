@@ -50,6 +50,9 @@ class Hearer(Listener, Protocol):
     def watches(self, channel: str) -> bool:
         """True if it asked to hear a channel that is on its screen."""
 
+    def fell_behind(self, channel: str) -> bool:
+        """True if it hears a channel no more because it is too slow, and may still hold frames of it."""
+
     def lost(self, channel: str) -> None:
         """The channel was taken away; frames of it that are still unsent must not arrive."""
 
@@ -234,10 +237,15 @@ class Fanout:
 
     def _close_author(self, parcel: Parcel, only: Listener | None) -> None:
         author = parcel.channel.removeprefix(AUTHOR)
-        for listener in [only] if only is not None else self.hub.hearers(parcel.channel):
+        for listener in [only] if only is not None else self._holders(parcel.channel):
             watches = _hearer(listener).watches(parcel.channel)
             if listener.account != author and (watches or parcel.target == EVERYONE):
                 self._take_away(listener, parcel)
+
+    def _holders(self, name: str) -> list[Listener]:
+        """Whoever hears a channel, or heard it until they fell behind and may hold frames of it."""
+        hearing = self.hub.hearers(name)
+        return hearing + [each for each in self.hub.everyone() if _hearer(each).fell_behind(name)]
 
     def _concerned(self, account: str, only: Listener | None) -> list[Listener]:
         if only is None:

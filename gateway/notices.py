@@ -8,6 +8,7 @@ other, because an older end may arrive after a newer beginning.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -51,9 +52,12 @@ class Notices:
         name = author_channel(author)
         for listener in self._hub.of_account(account):
             at = self._hub.last(name)
+            socket: Any = listener  # every listener of a node is one of its sockets
             if self._hub.leave(listener, name):
-                listener.lost(name)  # type: ignore[attr-defined]  # every listener of a node is one of its sockets
-                listener.hear(name, at)  # type: ignore[attr-defined]
+                socket.lost(name)
+                socket.hear(name, at)
+            elif socket.fell_behind(name):
+                socket.lost(name)
 
     async def _welcome(self, author: str) -> None:
         """Somebody is here again: followers who are connected hear them from now on."""

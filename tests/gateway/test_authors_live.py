@@ -191,3 +191,28 @@ async def test_who_loses_an_author_gets_none_of_what_is_unsent(start_node: Start
                 case _:
                     await aki.call("account.update", private=True)
             await until(lambda: slow not in server.node.sockets)
+
+
+@pytest.mark.parametrize("reason", ["hide", "block"])
+async def test_who_fell_behind_in_an_author_gets_none_of_it_after_the_end(
+    start_node: Start, reason: str
+) -> None:
+    patient = {"queue_age_s": 60.0, "close_wait_s": 60.0, "tcp_user_timeout_s": 60.0, "queue_frames_max": 20}
+    server = await start_node(replace(FREE, socket_send_buffer_bytes=8 * 1024, **patient))  # type: ignore[arg-type]  # fields of the limits
+    a, h = await server.friends("aki", "haru")
+    name = author_channel(a.account.id)
+    async with server.client(a) as aki:
+        before = set(server.node.sockets)
+        reader = Reader(*await stalled(server, h.token))
+        with contextlib.closing(reader.raw):
+            (slow,) = server.node.sockets - before
+            number = 0
+            while not slow.fell_behind(name):
+                number += 1
+                await aki.call("post.create", text="あ" * 149, nonce=str(number))
+            assert not server.node.hub.hears(slow, name)
+            if reason == "hide":
+                await aki.call("account.hide")
+            else:
+                await aki.call("block.add", account=h.account.id)
+            await until(lambda: slow not in server.node.sockets)
