@@ -9,17 +9,22 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from channels.entries import account_card
+from channels.cards import account_card
+from channels.entries import emit
+from channels.post_entries import following
+from channels.rules.accounts import HERE
 from realtime.errors import Refusal
 from realtime.folding import fold
-from realtime.ids import inbox_channel
+from realtime.ids import author_channel, inbox_channel
 from realtime.models import AccountCard
 from realtime.text import check_handle_free, clean_display_name, clean_handle
 from storage import log, search
 from storage.accounts import (
     Start,
     account_by_handle,
+    account_by_id,
     add_follow,
+    followed_among,
     insert_account,
     insert_session,
 )
@@ -57,6 +62,7 @@ def begin_account(tx: Tx, handle: str, name: str, label: str, start: Start | Non
     row = AccountRow(tx.new_id(), kept, clean_display_name(name), "active", tx.now_ms())
     if not insert_account(tx, row, start):
         raise Refusal("handle_taken", f"The handle {row.handle} is taken.", at="$.handle")
+    log.create_channel(tx, author_channel(row.id))
     log.create_channel(tx, inbox_channel(row.id))
     search.add(tx, search.ACCOUNT, [(row.id, fold(f"{row.name} {row.handle}"))])
     session, token = create_session(tx, row.id, label)
@@ -84,4 +90,17 @@ def follow(tx: Tx, follower: str, followee: str) -> None:
     a, b = find_account(tx, follower), find_account(tx, followee)
     if a.id == b.id:
         raise Refusal("forbidden", "Nobody follows themselves.")
-    add_follow(tx, a.id, b.id)
+    begin_follow(tx, a.id, b.id)
+
+
+def begin_follow(tx: Tx, follower: str, author: str) -> None:
+    """One follows an author from now on: nodes let the follower hear at once. It is told once, however often asked, and not
+    while the author is hidden: followers hear whoever comes back."""
+    if followed_among(tx, follower, [author]):
+        return
+    add_follow(tx, follower, author)
+    row = account_by_id(tx, author)
+    if row is None or row.state not in HERE:
+        return
+    home = author_channel(author)
+    emit(tx, [following("follow.began", follower, author, log.tops(tx, [home]).get(home, 0))])

@@ -94,7 +94,7 @@ async def rehear(
         _still(tx, desk, actor)
         standings = _standings(tx, actor.account)
         missing = [name for name in watched if name in positions and name not in standings]
-        standings |= {name: Standing(*at) for name, at in readable(tx, missing).items()}
+        standings |= {name: Standing(*at) for name, at in readable(tx, actor.account, missing).items()}
         return plan({name: at for name, at in standings.items() if name in positions}, positions)
 
     return await desk.db.read(unit)
@@ -104,7 +104,10 @@ async def watchable(desk: Desk, actor: Actor, names: Collection[str]) -> set[str
     """Those of some channels that this account may watch: what everybody may read, and what it hears anyway."""
 
     def unit(tx: Tx) -> set[str]:
-        return {*readable(tx, names), *(name for name in heard_by(tx, actor.account) if name in names)}
+        return {
+            *readable(tx, actor.account, names),
+            *(name for name in heard_by(tx, actor.account) if name in names),
+        }
 
     return await desk.db.read(unit)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from channels.desk import Actor, Desk
-from channels.entries import community_left, community_standing, emit
+from channels.entries import emit
 from channels.once import Key, once
+from channels.post_entries import community_left, community_standing
 from channels.requests import check
 from channels.rules.communities import Act, Facts, verdict
 from realtime import posts as p

@@ -6,12 +6,15 @@ An entry whose row is gone or deleted becomes a parcel for nobody: hubs turn it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 import orjson
 
+from channels.cards import account_card
+from channels.entry import Entry
+from channels.post_entries import FOLLOWING_KINDS, STANDING_KINDS, following_view, post_payload, standing_view
 from channels.rules.accounts import HERE
 from realtime.events import (
     InboxRoom,
@@ -22,10 +25,9 @@ from realtime.events import (
     ephemeral_frame,
 )
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
-from realtime.ids import INBOX, community_channel, inbox_channel, room_channel
+from realtime.ids import INBOX, inbox_channel, room_channel
 from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
 from realtime.parcels import Audience, Parcel
-from realtime.posts import InboxCommunity, Post, PostCreated, PostDeleted
 from realtime.relations import FollowEvent
 from storage import log
 from storage.accounts import accounts_by_id
@@ -39,10 +41,7 @@ from storage.rows import AccountRow, LogRow, MessageRow, PostRow, RoomRow
 
 MEMBER_REMOVED = "room.member_removed"
 """A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
-COMMUNITY_LEFT = "community.member_left"
-"""A technical entry, as `MEMBER_REMOVED`."""
 INBOX_KINDS = ("room.joined", "room.invited", "room.requested", "room.left")
-STANDING_KINDS = ("community.joined", "community.left")
 FOLLOW_KINDS = ("follow.added", "follow.requested", "follow.accepted")
 SESSION_REVOKED = "session.revoked"
 """A technical entry of an inbox: hubs close the account's connections of the target session, or all for `*`."""
@@ -52,18 +51,11 @@ TOGETHER = "relation.together"
 """A technical entry of an inbox: neither of the two blocks the other any more."""
 ACCOUNT_AWAY = "account.away"
 """A technical entry of an inbox: what nodes remember of this account's posts is to be judged anew."""
+ACCOUNT_BACK = "account.back"
+"""A technical entry of an inbox: the account is here again, and followers hear it."""
 ACCOUNT_SUSPENDED = "account.suspended"
 """A technical entry of an inbox: hubs close all of the account's connections."""
 AUDIENCES = frozenset(audience.value for audience in Audience)
-
-Payload = Callable[[LogRow], Shape]
-
-
-class Entry(NamedTuple):
-    """An entry to write; `payload` is None for a technical one."""
-
-    draft: Draft
-    payload: Payload | None
 
 
 def emit(tx: Tx, entries: Sequence[Entry]) -> list[LogRow]:
@@ -151,46 +143,6 @@ def standing_changed(kind: str, account: str, room: str, seq: int, by: str | Non
     return Entry(draft, _inbox_view)
 
 
-def post_view(row: PostRow, author: AccountRow) -> Post:
-    """A post's row and its author's → its shape on the wire."""
-    return Post(
-        id=row.id,
-        channel=row.home,
-        community=row.community,
-        seq=row.seq,
-        author=own_card(author),
-        at=row.at,
-        text=row.body or "",
-    )
-
-
-def post_created(row: PostRow, author: AccountRow) -> Entry:
-    """Something was posted. The row's `seq` is the seq its entry gets, which is the next of its home."""
-    draft = Draft(row.home, "post.created", row.id, row.author)
-    return Entry(draft, lambda _: PostCreated(post=post_view(row, author)))
-
-
-def post_deleted(row: PostRow) -> Entry:
-    """A post was deleted."""
-    draft = Draft(row.home, "post.deleted", row.id, row.author)
-    return Entry(draft, lambda _: PostDeleted(post=row.id, post_seq=row.seq))
-
-
-def community_left(community: str, account: str) -> Entry:
-    """Hubs obey this before any higher seq."""
-    draft = Draft(community_channel(community), COMMUNITY_LEFT, community, account, Audience.NOBODY, account)
-    return Entry(draft, None)
-
-
-def community_standing(kind: str, account: str, community: str, seq: int) -> Entry:
-    """One of `STANDING_KINDS` for one account; nodes read `target` to know the channel concerned."""
-    extra = orjson.dumps({"seq": seq}).decode()
-    draft = Draft(
-        inbox_channel(account), kind, community, account, Audience.ALL, community_channel(community), extra
-    )
-    return Entry(draft, _standing_view)
-
-
 def session_revoked(account: str, session: str) -> Entry:
     """Hubs close the session's connections before any higher seq; `*` means all of them."""
     return Entry(
@@ -219,6 +171,13 @@ def account_away(account: str) -> Entry:
     """The account is hidden, deleted or erased."""
     return Entry(
         Draft(inbox_channel(account), ACCOUNT_AWAY, account, account, Audience.NOBODY, account), None
+    )
+
+
+def account_back(account: str) -> Entry:
+    """The account is not hidden, suspended or deleted any more."""
+    return Entry(
+        Draft(inbox_channel(account), ACCOUNT_BACK, account, account, Audience.NOBODY, account), None
     )
 
 
@@ -257,10 +216,6 @@ def _inbox_view(row: LogRow) -> InboxRoom:
     return InboxRoom(room=row.ref, seq=extra["seq"], by=extra["by"])
 
 
-def _standing_view(row: LogRow) -> InboxCommunity:
-    return InboxCommunity(community=row.ref, seq=orjson.loads(row.extra)["seq"])
-
-
 # The log, read again
 
 
@@ -296,7 +251,9 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
     if row.kind in INBOX_KINDS:
         return _inbox_view(row)
     if row.kind in STANDING_KINDS:
-        return _standing_view(row)
+        return standing_view(row)
+    if row.kind in FOLLOWING_KINDS:
+        return following_view(row)
     if row.kind in FOLLOW_KINDS:
         return _follow_payload(row, found)
     match row.kind:
@@ -306,7 +263,7 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
         case "message.created" | "message.deleted":
             return _message_payload(row, found.messages.get(row.ref))
         case "post.created" | "post.deleted":
-            return _post_payload(row, found)
+            return post_payload(row, found.posts.get(row.ref), found.accounts)
         case "invite.redeemed":
             account = found.accounts.get(row.ref)
             return InviteUsed(invite=row.extra, account=account_card(account)) if account else None
@@ -331,31 +288,3 @@ def _message_payload(row: LogRow, message: MessageRow | None) -> Shape | None:
     if row.kind == "message.deleted":
         return MessageDeleted(message=message.id, message_seq=message.seq)
     return MessageCreated(message=message_view(message)) if message.deleted_at is None else None
-
-
-def _post_payload(row: LogRow, found: Found) -> Shape | None:
-    """Deleted since, or by somebody who is not here any more: for nobody."""
-    post = found.posts.get(row.ref)
-    if post is None:
-        return None
-    if row.kind == "post.deleted":
-        return PostDeleted(post=post.id, post_seq=post.seq)
-    author = found.accounts[post.author]
-    if post.deleted_at is not None or author.state not in HERE:
-        return None
-    return PostCreated(post=post_view(post, author))
-
-
-def account_card(row: AccountRow) -> AccountCard:
-    """What any member may see of an account."""
-    return own_card(row) if row.state in HERE else gone_card(row.id)
-
-
-def own_card(row: AccountRow) -> AccountCard:
-    """What an account sees of itself, whatever its state."""
-    return AccountCard(id=row.id, handle=row.handle, name=row.name)
-
-
-def gone_card(account: str) -> AccountCard:
-    """All that is left of whoever is deleted, suspended or hidden."""
-    return AccountCard(id=account, handle="", name="", gone=True)

@@ -12,8 +12,9 @@ import ipaddress
 import secrets
 from collections.abc import Callable
 
+from channels.cards import account_card
 from channels.desk import Actor, Desk, Visitor
-from channels.entries import account_card, emit, invite_paused, invite_redeemed
+from channels.entries import emit, invite_paused, invite_redeemed
 from channels.once import Key, once
 from channels.requests import check, check_room_limit
 from channels.rooms import enter_room

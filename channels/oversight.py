@@ -8,14 +8,16 @@ from typing import Any
 import orjson
 
 from channels.accounts import find_account
-from channels.entries import account_suspended, emit
+from channels.entries import account_back, account_suspended, emit
 from channels.invites import end_all_of
 from channels.operators import OPERATOR
+from channels.post_entries import EVERYONE, author_closed
 from channels.rules.accounts import ADMITTED, AccountState
 from channels.sessions import end_sessions
 from realtime.errors import Refusal
+from realtime.ids import AUTHOR, author_channel
 from realtime.text import clean_handle
-from storage import moderation
+from storage import log, moderation
 from storage.accounts import accounts_by_id, bar_invites, set_state
 from storage.database import Tx
 from storage.invites import brought_by
@@ -50,6 +52,9 @@ def suspend(tx: Tx, actor: str, handle: str, reason: str) -> str:
     row = find_account(tx, handle)
     if row.state not in ADMITTED:
         raise Refusal("conflict", f"@{row.handle} is {row.state}.")
+    log.lock_made(tx, [author_channel(row.id)], AUTHOR)
+    # Held while the state changes, so that nothing of theirs is posted after it.
+    emit(tx, [author_closed(row.id, EVERYONE)])
     set_state(tx, row.id, AccountState.SUSPENDED)
     # First why, then that the sessions ended: sockets close with the first they hear.
     emit(tx, [account_suspended(row.id)])
@@ -64,6 +69,7 @@ def restore(tx: Tx, actor: str, handle: str) -> str:
     if row.state != AccountState.SUSPENDED:
         raise Refusal("conflict", f"@{row.handle} is {row.state}.")
     set_state(tx, row.id, AccountState.ACTIVE)
+    emit(tx, [account_back(row.id)])
     moderation.audit(tx, actor, "account.restore", row.id)
     return row.id
 

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 import orjson
 
 from channels import communities
+from channels.cards import gone_card
 from channels.desk import Actor, Desk
-from channels.entries import account_away, emit, gone_card
+from channels.entries import account_away, account_back, emit
+from channels.post_entries import EVERYONE, WATCHING, author_closed
 from channels.rooms import pass_on
 from channels.rules.accounts import HERE, AccountState, Sight, sight
 from channels.sessions import end_sessions
@@ -18,7 +20,7 @@ from realtime import relations as n
 from realtime.errors import Refusal
 from realtime.folding import fold
 from realtime.gate import Audience, WriteFrom
-from realtime.ids import community_channel, room_channel
+from realtime.ids import AUTHOR, author_channel, community_channel, room_channel
 from realtime.requests import AccountGet, Done, Empty
 from realtime.settings import Limits
 from realtime.text import (
@@ -123,6 +125,8 @@ async def update(desk: Desk, actor: Actor, request: n.AccountUpdate) -> n.Profil
     changes = _cleaned(request, desk.settings.limits)
 
     def unit(tx: Tx) -> n.Profile:
+        if changes.get("private"):
+            log.lock_made(tx, [author_channel(actor.account)], AUTHOR)
         row = profiles.profile_by_id(tx, actor.account, lock=True)
         assert row is not None
         changed = row._replace(**changes)
@@ -136,6 +140,8 @@ async def update(desk: Desk, actor: Actor, request: n.AccountUpdate) -> n.Profil
         if changed != row:
             profiles.keep_profile(tx, changed)
             search.put(tx, search.ACCOUNT, row.id, fold(f"{changed.name} {changed.handle}"))
+        if changed.private and not row.private:
+            emit(tx, [author_closed(row.id, WATCHING)])
         return view(tx, desk, actor.account, actor.account)
 
     return await desk.db.write(unit)
@@ -199,13 +205,16 @@ async def show(desk: Desk, actor: Actor, request: Empty) -> Done:
 
 
 def _change(tx: Tx, account: str, before: AccountState, after: AccountState) -> Done:
+    log.lock_made(tx, [author_channel(account)], AUTHOR)
     row = profiles.profile_by_id(tx, account, lock=True)
     if row is None or row.state not in (before, after):
         raise Refusal("forbidden", "Not in this state of the account.")
     if row.state != after:
         set_state(tx, account, after)
-        if after not in HERE:
-            emit(tx, [account_away(account)])
+        here = after in HERE
+        emit(
+            tx, [account_back(account)] if here else [author_closed(account, EVERYONE), account_away(account)]
+        )
     return Done()
 
 
@@ -216,7 +225,8 @@ async def delete(desk: Desk, actor: Actor, request: Empty) -> n.Deleted:
         me = actor.account
         founded = profiles.groups_founded(tx, me)
         places = communities_founded(tx, me)
-        log.lock(tx, [*map(community_channel, places), *map(room_channel, founded)])
+        held = [*map(community_channel, places), *map(room_channel, founded)]
+        log.lock_made(tx, [author_channel(me), *held], AUTHOR)
         for community in communities_by_id(tx, places).values():
             update_community(tx, communities.pass_on(tx, community, me))
         for room_id in founded:
@@ -225,7 +235,7 @@ async def delete(desk: Desk, actor: Actor, request: Empty) -> n.Deleted:
                 pass_on(tx, room, me)
         erase_at = tx.now_ms() + desk.settings.limits.erase_after_days * DAY_MS
         set_state(tx, me, AccountState.DELETED, erase_at)
-        emit(tx, [account_away(me)])
+        emit(tx, [author_closed(me, EVERYONE), account_away(me)])
         end_sessions(tx, me)
         return n.Deleted(erase_at=erase_at)
 

@@ -11,27 +11,22 @@ import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 
+from channels.accounts import begin_follow
+from channels.cards import account_card, gone_card
 from channels.desk import Actor, Desk
-from channels.entries import (
-    Entry,
-    account_card,
-    emit,
-    follow_told,
-    gone_card,
-    stand_apart,
-    stand_together,
-    standing_changed,
-)
+from channels.entries import emit, follow_told, stand_apart, stand_together, standing_changed
+from channels.entry import Entry
+from channels.post_entries import follower_left, following
 from channels.profiles import sight_of
 from channels.requests import standing_between
 from channels.rules.accounts import HERE, Sight
 from realtime import relations as n
 from realtime.errors import Refusal
-from realtime.ids import inbox_channel, room_channel
+from realtime.ids import AUTHOR, author_channel, inbox_channel, room_channel
 from realtime.models import AccountCard, MemberState, RoomState
 from realtime.requests import Done
 from storage import log, relations
-from storage.accounts import account_by_id, accounts_by_id, add_follow, followed_among, followers_among
+from storage.accounts import account_by_id, accounts_by_id, followed_among, followers_among
 from storage.database import Tx
 from storage.profiles import profile_by_id
 from storage.rooms import member, put_members, room_of_pair
@@ -66,7 +61,7 @@ async def follow_add(desk: Desk, actor: Actor, request: n.AccountRef) -> n.Follo
                 emit(tx, [follow_told("follow.requested", other, myself)])
             return n.Followed(state=n.FollowState.REQUESTED)
         relations.drop_request(tx, me, other)
-        add_follow(tx, me, other)
+        begin_follow(tx, me, other)
         emit(tx, [follow_told("follow.added", other, myself)])
         return n.Followed(state=n.FollowState.FOLLOWING)
 
@@ -77,8 +72,13 @@ async def follow_remove(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
     """Follow no more, ask no more. Nobody is told, and an unknown account is no error."""
 
     def unit(tx: Tx) -> Done:
-        relations.drop_follow(tx, actor.account, request.account)
-        relations.drop_request(tx, actor.account, request.account)
+        me, other = actor.account, request.account
+        if account_by_id(tx, other) is None:
+            return Done()
+        log.lock_made(tx, [author_channel(other), inbox_channel(me)], AUTHOR)
+        if relations.drop_follow(tx, me, other):
+            emit(tx, [follower_left(other, me), following("follow.ended", me, other, 0)])
+        relations.drop_request(tx, me, other)
         return Done()
 
     return await desk.db.write(unit)
@@ -94,7 +94,7 @@ async def follow_accept(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
             raise Refusal("not_found")
         myself = account_by_id(tx, me)
         assert myself is not None
-        add_follow(tx, other, me)
+        begin_follow(tx, other, me)
         emit(tx, [follow_told("follow.accepted", other, myself)])
         return Done()
 
@@ -154,8 +154,10 @@ async def block_add(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
         _lock_both(tx, me, other, room)
         _check_mark(tx, desk, "block", actor, other)
         if relations.add_mark(tx, "block", me, other):
+            followed = followed_among(tx, me, [other])
             relations.part(tx, me, other)
-            emit(tx, [stand_apart(me, other)])
+            # What one follows no more is told; the other one's inbox says nothing.
+            emit(tx, [stand_apart(me, other), *(following("follow.ended", me, each, 0) for each in followed)])
         met = room_of_pair(tx, pair_of(me, other))
         if met is None:
             return None

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from channels import batches
 from channels.desk import Actor, Desk
-from channels.entries import Entry, emit, member_removed, message_created, room_updated, standing_changed
+from channels.entries import emit, member_removed, message_created, room_updated, standing_changed
+from channels.entry import Entry
 from channels.rules.accounts import HERE, request_arrives
 from channels.rules.rooms import Act, Facts, verdict
 from channels.send import WAYS, SendItem, check_peer, check_reply, facts_of, message_row, other_of

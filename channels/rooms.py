@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from channels.desk import Actor, Desk
-from channels.entries import (
-    Entry,
-    emit,
-    member_removed,
-    message_created,
-    room_updated,
-    standing_changed,
-)
+from channels.entries import emit, member_removed, message_created, room_updated, standing_changed
+from channels.entry import Entry
 from channels.once import Key, once
 from channels.requests import check, check_room_limit, locked
 from channels.rules.accounts import HERE

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from channels.cards import account_card
 from channels.communities import view as community_view
 from channels.desk import Actor, Desk
-from channels.entries import account_card
-from channels.posts import seen
+from channels.posts import shown
 from channels.rules.accounts import HERE
 from realtime import finding as f
 from realtime.errors import Refusal
@@ -24,8 +24,8 @@ from storage import search as index
 from storage.accounts import accounts_by_id
 from storage.communities import communities_by_id
 from storage.database import Tx
-from storage.posts import posts_by_id
 from storage.relations import UNKNOWN, between
+from storage.timelines import visible_posts
 
 END = 2**53
 LOOKED_AT_ONCE = 100
@@ -39,9 +39,9 @@ async def posts(desk: Desk, actor: Actor, request: f.Search) -> f.FoundPosts:
     """Posts. Errors: `bad_request`."""
 
     def look(tx: Tx, ids: list[str]) -> dict[str, Post]:
-        rows = posts_by_id(tx, ids)
+        rows = visible_posts(tx, actor.account, ids)
         return {
-            post.id: post for post in seen(tx, actor.account, [rows[each] for each in ids if each in rows])
+            post.id: post for post in shown(tx, actor.account, [rows[each] for each in ids if each in rows])
         }
 
     found, after = await _find(desk, index.POST, request, look)

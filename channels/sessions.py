@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from channels.desk import Actor, Desk
-from channels.entries import Entry, emit, session_revoked
+from channels.entries import emit, session_revoked
+from channels.entry import Entry
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.requests import Done, Empty

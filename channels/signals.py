@@ -13,13 +13,13 @@ from channels.rules.communities import verdict as community_verdict
 from channels.rules.rooms import Act, verdict
 from channels.send import check_peer, facts_of, other_of
 from realtime.errors import Refusal
-from realtime.ids import COMMUNITY, ROOM, community_channel
+from realtime.ids import AUTHOR, COMMUNITY, ROOM, author_channel, community_channel
 from realtime.models import RoomKind
 from storage import log
 from storage.accounts import account_by_id
 from storage.communities import communities_by_id, community_member
 from storage.database import Tx
-from storage.relations import between
+from storage.relations import between, closed_to
 from storage.rooms import member, room_by_id
 
 
@@ -59,8 +59,16 @@ def _community(tx: Tx, me: str, community: str) -> bool:
     return True
 
 
-def readable(tx: Tx, names: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Those of some channels that everybody may read, whether inside or not: name → (newest seq, 0)."""
-    found = communities_by_id(tx, [n.removeprefix(COMMUNITY) for n in names if n.startswith(COMMUNITY)])
-    tops = log.tops(tx, map(community_channel, found))
-    return {name: (top, 0) for name, top in tops.items()}
+def readable(tx: Tx, viewer: str, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Those of some channels that an account may read whether it is inside or not: communities, and authors who are here
+    and public (or followed) and not apart from the viewer. Name → (newest seq, 0)."""
+    wanted = list(names)
+    places = [name.removeprefix(COMMUNITY) for name in wanted if name.startswith(COMMUNITY)]
+    authors = [name.removeprefix(AUTHOR) for name in wanted if name.startswith(AUTHOR)]
+    found = [community_channel(place) for place in communities_by_id(tx, places)]
+    if authors:
+        closed = closed_to(tx, viewer, authors)
+        for (_, author), how in between(tx, [(viewer, author) for author in authors]).items():
+            if how.state in HERE and not (how.blocks or how.blocked) and author not in closed:
+                found.append(author_channel(author))
+    return {name: (top, 0) for name, top in log.tops(tx, found).items()}

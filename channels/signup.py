@@ -13,8 +13,9 @@ import unicodedata
 from hashlib import sha256
 
 from channels import accounts, codes, invites
+from channels.cards import own_card
 from channels.desk import Desk, Visitor
-from channels.entries import emit, invite_redeemed, own_card, session_created
+from channels.entries import account_back, emit, invite_redeemed, session_created
 from channels.requests import check_room_limit
 from channels.rooms import enter_room
 from channels.rules.invites import InviteState
@@ -146,6 +147,7 @@ def _arrive(tx: Tx, desk: Desk, row: InviteRow, new: accounts.NewAccount, *, fol
     """What an invite does for a newcomer: its use, its room, the follow, and the word to the inviter."""
     invite_rows.use_invite(tx, row, new.account.id)
     if follow:
+        # Nobody is connected yet who would have to be told.
         add_follow(tx, new.account.id, row.issuer)
     if row.room is not None:
         check_room_limit(tx, new.account.id, desk.settings.limits)
@@ -200,6 +202,7 @@ async def login(desk: Desk, visitor: Visitor, request: g.SessionCreate) -> g.Ent
         if row.state == "deleted":
             # Coming back within the days of grace takes the deletion back.
             set_state(tx, row.id, "active")
+            emit(tx, [account_back(row.id)])
         session, token = accounts.create_session(tx, row.id, request.label)
         emit(tx, [session_created(row.id, session, request.label)])
         put_letter(tx, attempt.address or "", "new_device", {"label": request.label, "at": tx.now_ms()})

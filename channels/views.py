@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from channels.entries import account_card, message_view, own_card
+from channels.cards import account_card, own_card
+from channels.entries import message_view
 from realtime.errors import Refusal
 from realtime.models import MemberState, Reading, Room, RoomCard, RoomKind, RoomMember, RoomState
 from storage.accounts import accounts_by_id

@@ -42,7 +42,10 @@ KINDS = {
 }
 CHANNEL_KINDS = {
     "room": ("room:<room id>", "whoever is inside the room"),
-    "community": ("community:<community id>", "whoever is inside the community, or watches it"),
+    "posts": (
+        "author:<account id>, community:<community id>",
+        "the author and who follows it, whoever is inside the community; besides them who watches",
+    ),
     "any": ("<channel>", "whoever hears the channel"),
     "inbox": ("user:<account id>", "that account alone"),
 }

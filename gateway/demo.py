@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from channels import accounts, messages, rooms
+from channels.cards import account_card
 from channels.desk import Actor, Desk
-from channels.entries import account_card
 from gateway.answers import Answer, answer
 from gateway.auth import check_origin, set_cookie
 from gateway.http import node_of, read_body, respond

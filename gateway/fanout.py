@@ -15,12 +15,16 @@ import orjson
 import structlog
 
 from channels.arrival import entries_between
+from channels.counts import TOUCHED
 from channels.desk import Desk
-from channels.entries import ACCOUNT_SUSPENDED, COMMUNITY_LEFT, MEMBER_REMOVED, SESSION_REVOKED
+from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
+from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
+from gateway.counting import Counting
 from gateway.notices import NOTICES, Notices
+from gateway.pausing import Pausing
 from gateway.upkeep import Upkeep
 from realtime.hub import Hub, Listener
-from realtime.ids import INBOX
+from realtime.ids import AUTHOR, INBOX
 from realtime.parcels import Parcel
 from storage import log as entry_log
 from storage.courier import Courier
@@ -30,6 +34,8 @@ log = structlog.get_logger("fanout")
 GAP_ENTRIES_MAX = 2_000
 GAP_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 OVERLAP_MS = 10_000
+GIVEN = frozenset({"room.joined", "community.joined", "follow.began"})
+"""Entries of an inbox that give their target, a channel, from the seq they name."""
 
 
 class Hearer(Listener, Protocol):
@@ -41,6 +47,12 @@ class Hearer(Listener, Protocol):
     def ended(self, session: str) -> None:
         """A session of the account ended (or, with '', the account itself): close, if it is this one's."""
 
+    def watches(self, channel: str) -> bool:
+        """True if it asked to hear a channel that is on its screen."""
+
+    def fell_behind(self, channel: str) -> bool:
+        """True if it hears a channel no more because it is too slow, and may still hold frames of it."""
+
     def lost(self, channel: str) -> None:
         """The channel was taken away; frames of it that are still unsent must not arrive."""
 
@@ -51,13 +63,23 @@ class Hearer(Listener, Protocol):
 class Fanout:
     """See the module. `spawn` starts a task that the node keeps track of."""
 
-    def __init__(self, desk: Desk, courier: Courier, upkeep: Upkeep, spawn: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        courier: Courier,
+        upkeep: Upkeep,
+        spawn: Callable[..., object],
+        clock_ms: Callable[[], int],
+    ) -> None:
         self._desk = desk
         self._courier = courier
         self._upkeep = upkeep
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
+        busy = desk.settings.limits.busy_posts_per_min
+        self.pausing = Pausing(self.hub, busy, clock_ms)
+        self._counting = Counting(desk, self._told, spawn)
         self._notices = Notices(desk, self.hub, spawn)
         self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
@@ -79,8 +101,14 @@ class Fanout:
     def committed(self, parcels: Sequence[Parcel]) -> None:
         """The database's commit callback: the own hub at once, the courier after it."""
         for parcel in parcels:
-            self._offer(parcel)
-            self._courier.publish(parcel)
+            if parcel.kind == TOUCHED:
+                self._counting.note(parcel.channel, parcel.target)
+            else:
+                self._told(parcel)
+
+    def _told(self, parcel: Parcel) -> None:
+        self._offer(parcel)
+        self._courier.publish(parcel)
 
     def take(self, parcels: Sequence[Parcel]) -> None:
         """Parcels of other nodes, from the courier."""
@@ -91,6 +119,7 @@ class Fanout:
         if parcel.kind in NOTICES:
             self._notices.obey(parcel.kind, parcel.channel, parcel.target)
         self.hub.offer(parcel)
+        self.pausing.posted(parcel)
 
     def suspect(self) -> None:
         """Live parcels may have been lost: look at the log now, not at the next sweep."""
@@ -183,20 +212,40 @@ class Fanout:
 
     def _obey(self, parcel: Parcel, only: Listener | None) -> None:
         """Called by the hub between two seqs of a channel; `only` for a listener that joins behind them."""
-        if parcel.kind in (MEMBER_REMOVED, COMMUNITY_LEFT):
+        if parcel.kind in (MEMBER_REMOVED, COMMUNITY_LEFT, AUTHOR_LEFT):
             for listener in self._concerned(parcel.target, only):
-                left = self.hub.leave(listener, parcel.channel, parcel.seq)
-                # Who fell behind hears it no more already, and may hold frames of it all the same.
-                if left or not self.hub.hears(listener, parcel.channel):
-                    _hearer(listener).lost(parcel.channel)
+                self._take_away(listener, parcel)
+        elif parcel.kind == AUTHOR_CLOSED:
+            self._close_author(parcel, only)
         elif parcel.kind in (SESSION_REVOKED, ACCOUNT_SUSPENDED):
             session = parcel.target if parcel.kind == SESSION_REVOKED else ""
             for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).ended(session)
-        elif parcel.kind in ("room.joined", "community.joined") and parcel.channel.startswith(INBOX):
+        elif parcel.kind in GIVEN and parcel.channel.startswith(INBOX):
             after = int(orjson.loads(parcel.frame)["d"]["seq"])
             for listener in self._concerned(parcel.channel.removeprefix(INBOX), only):
                 _hearer(listener).hear(parcel.target, after)
+
+    def _take_away(self, listener: Listener, parcel: Parcel) -> None:
+        left = self.hub.leave(listener, parcel.channel, parcel.seq)
+        # Who fell behind hears it no more already, and may hold frames of it all the same.
+        if left or not self.hub.hears(listener, parcel.channel):
+            _hearer(listener).lost(parcel.channel)
+        if left and _hearer(listener).watches(parcel.channel):
+            # What one reason took, another may still give: it is judged anew.
+            _hearer(listener).hear(parcel.channel, parcel.seq)
+
+    def _close_author(self, parcel: Parcel, only: Listener | None) -> None:
+        author = parcel.channel.removeprefix(AUTHOR)
+        for listener in [only] if only is not None else self._holders(parcel.channel):
+            watches = _hearer(listener).watches(parcel.channel)
+            if listener.account != author and (watches or parcel.target == EVERYONE):
+                self._take_away(listener, parcel)
+
+    def _holders(self, name: str) -> list[Listener]:
+        """Whoever hears a channel, or heard it until they fell behind and may hold frames of it."""
+        hearing = self.hub.hearers(name)
+        return hearing + [each for each in self.hub.everyone() if _hearer(each).fell_behind(name)]
 
     def _concerned(self, account: str, only: Listener | None) -> list[Listener]:
         if only is None:

@@ -94,7 +94,7 @@ class Node:
         self.request_ids = RequestIds(parts.name)
         self.marks = parts.marks
         self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
-        self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn)
+        self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn, self.clock_ms)
         self.replays = Replays(parts.desk, self.spawn)
         self.capacity = Capacity(parts.settings.limits)
         self.metrics = Metrics(self)

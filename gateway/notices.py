@@ -8,18 +8,19 @@ other, because an older end may arrive after a newer beginning.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
 from channels.desk import Desk
-from channels.entries import ACCOUNT_AWAY, ACCOUNT_SUSPENDED, APART, TOGETHER
+from channels.entries import ACCOUNT_AWAY, ACCOUNT_BACK, ACCOUNT_SUSPENDED, APART, TOGETHER
 from realtime.hub import Hub
-from realtime.ids import INBOX
+from realtime.ids import INBOX, author_channel
 from storage.database import StorageUnavailable
-from storage.relations import apart
+from storage.relations import apart, followers_here
 
 log = structlog.get_logger("notices")
-NOTICES = frozenset({APART, TOGETHER, ACCOUNT_AWAY, ACCOUNT_SUSPENDED})
+NOTICES = frozenset({APART, TOGETHER, ACCOUNT_AWAY, ACCOUNT_BACK, ACCOUNT_SUSPENDED})
 
 
 class Notices:
@@ -35,12 +36,42 @@ class Notices:
         account = channel.removeprefix(INBOX)
         if kind == APART:
             self._hub.part(account, target)
+            self._unhear(account, target)
+            self._unhear(target, account)
         elif kind == TOGETHER:
             self._spawn(self._confirm(account, target))
+        elif kind == ACCOUNT_BACK:
+            self._spawn(self._welcome(account))
         else:
             self._hub.recent.disown(account)
             for listener in self._hub.of_account(account):
                 listener.doubt()  # type: ignore[attr-defined]  # every listener of a node is one of its sockets
+
+    def _unhear(self, account: str, author: str) -> None:
+        """A follow goes with a block. A notice may come late, after another follow: then they hear on."""
+        name = author_channel(author)
+        for listener in self._hub.of_account(account):
+            at = self._hub.last(name)
+            socket: Any = listener  # every listener of a node is one of its sockets
+            if self._hub.leave(listener, name):
+                socket.lost(name)
+                socket.hear(name, at)
+            elif socket.fell_behind(name):
+                socket.lost(name)
+
+    async def _welcome(self, author: str) -> None:
+        """Somebody is here again: followers who are connected hear them from now on."""
+        name = author_channel(author)
+        here = {listener.account for listener in self._hub.everyone() if listener.account}
+        try:
+            found = await self._desk.db.read(lambda tx: followers_here(tx, author, here))
+        except StorageUnavailable as error:
+            log.warning("followers are not told that somebody is back", error=str(error))
+            return
+        for account in found:
+            for listener in self._hub.of_account(account):
+                if not self._hub.hears(listener, name):
+                    listener.hear_now(name)  # type: ignore[attr-defined]
 
     async def _confirm(self, a: str, b: str) -> None:
         begun = self._hub.apart.begun

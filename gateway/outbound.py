@@ -29,11 +29,13 @@ MINUTE_S = 60.0
 class Slow:
     """What a connection needs only while its reader is slower than its channels, or was so lately."""
 
-    __slots__ = ("behinds", "cut", "drained", "moved_at", "queue")
+    __slots__ = ("behinds", "cut", "drained", "fell", "moved_at", "queue")
 
     def __init__(self, queue: SendQueue, now: float) -> None:
         self.queue = queue
         self.cut: set[str] = set()
+        # Channels it fell behind in since its reader last took everything: the transport may hold frames of them.
+        self.fell: set[str] = set()
         self.behinds: list[float] = []
         self.moved_at = now
         self.drained: asyncio.Future[None] | None = None
@@ -82,7 +84,12 @@ class Outbound(asyncio.Protocol, ABC):
         while slow.queue and not self._paused and self.transport is not None:
             self.transport.write(slow.queue.pop())
         if not self._paused:
+            slow.fell.clear()
             self._let_go()
+
+    def fell_behind(self, channel: str) -> bool:
+        """True if it hears a channel no more because it is too slow, and may still hold frames of it."""
+        return self._slow is not None and channel in self._slow.fell
 
     @property
     def choked(self) -> bool:
@@ -197,6 +204,7 @@ class Outbound(asyncio.Protocol, ABC):
             self.node.metrics.fell_behind()
             if self._slow is not None:
                 self._slow.cut.discard(name)
+                self._slow.fell.add(name)
 
     def _check_age(self) -> None:
         """The wheel's look at what waits: a reader that takes nothing at all is gone within the bound."""

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import gate, models, posts, relations, requests
+from realtime import gate, models, posts, reactions, relations, requests
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -33,6 +33,11 @@ SHAPES = (
     models.SystemLine,
     posts.Community,
     posts.Post,
+    posts.PostCounts,
+    posts.OwnReactions,
+    posts.Discovered,
+    reactions.Reaction,
+    reactions.StampNames,
     models.ChannelPosition,
     models.Badges,
     gate.Invite,
@@ -48,6 +53,10 @@ ENUMS = (
     models.MemberState,
     models.Reading,
     posts.Role,
+    posts.Mask,
+    posts.Timeline,
+    reactions.Stamp,
+    reactions.ReactionKind,
     gate.InviteKind,
     gate.Audience,
     gate.WriteFrom,

@@ -39,6 +39,10 @@ def respond(socket: SocketProtocol, request_id: int | None, outcome: Answer) -> 
 async def sync(socket: SocketProtocol, request_id: int | None, request: Positions) -> None:
     """`channel.sync`: leave the channels, then hear them again from the client's positions. As after `connect`, what
     was missed follows the answer."""
+    opened = {name for name in request.positions if socket.node.fanout.pausing.is_busy(name)}
+    if opened:
+        # Whoever asks for what pauses wants to see all of it, until it is watched no more.
+        socket.watched = (socket.watched or set()) | opened
     await _rejoin(socket, request_id, request.positions, request)
     if any(name.startswith(INBOX) for name in request.positions) and socket.state is State.LIVE:
         await hearing.hear_given(socket)

@@ -164,6 +164,14 @@ class SocketProtocol(Outbound):
         """A channel was given to the account: hear it from a seq on."""
         self.node.spawn(hearing.hear(self, {channel: after}))
 
+    def hear_now(self, channel: str) -> None:
+        """A channel was given to the account: hear it from now on; what came before is to be read by page."""
+        self.node.spawn(hearing.hear(self, {channel: None}))
+
+    def watches(self, channel: str) -> bool:
+        """True if it is on this connection's screen."""
+        return self.watched is not None and channel in self.watched
+
     def ended(self, session: str) -> None:
         """Its session was revoked, or (with '') the account was suspended."""
         if not session:

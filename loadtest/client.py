@@ -284,7 +284,7 @@ class Client:
 
     def _do(self, item: Told) -> None:
         match item:
-            case ("event" | "live" | "reload", *_):
+            case ("event" | "live" | "reload" | "busy", *_):
                 self._tell(item)
             case ("send", frame):
                 if self._link is not None:

@@ -6,7 +6,7 @@ happened, then empties `out`, in order, and calls `tick` at `deadline`:
 
 - to do: `("open",)`, `("send", frame)`, `("close", code)`
 - told: `("state", state, reason)`, `("hello", d)`, `("live", {account, badges, stale})`, `("event", frame)`,
-  `("skip", frame)`, `("reload", channel, seq)`, `("ok", number, result)`, `("error", number, error)`
+  `("skip", frame)`, `("reload", channel, seq)`, `("busy", channel, seq)`, `("ok", number, result)`, `("error", number, error)`
 
 What always holds: the durable events of a channel are handed out once and in order, or the channel is named in
 `stale` or `reload`; every call ends in one `ok` or `error`; after a final verdict nothing opens again.
@@ -325,7 +325,7 @@ class Protocol:
         elif event == "resync":
             self.streams.reload(d["ch"], d["seq"], self.out)
         elif event == "behind":
-            self._ask_rest(self.streams.pause([d["ch"]]), now)
+            self._ask_rest(self.streams.behind(d, self.out), now)
         elif event == "reconnect" and self._stay:
             self._move_at = now + d["after_ms"]
 

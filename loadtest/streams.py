@@ -11,12 +11,15 @@ from typing import Any
 from loadtest.rules import POSITIONS_MAX
 
 PLACES = {
-    "room.joined": "room",
-    "room.left": "room",
-    "community.joined": "community",
-    "community.left": "community",
+    "room.joined": ("room:", "room"),
+    "room.left": ("room:", "room"),
+    "community.joined": ("community:", "community"),
+    "community.left": ("community:", "community"),
+    "follow.began": ("author:", "account"),
+    "follow.ended": ("author:", "account"),
 }
-"""Entries of the inbox that tell what is heard, and the field that names the place."""
+"""Entries of the inbox that tell what is heard: how the channel's name begins, and the field that ends it."""
+LEAVING = ("room.left", "community.left", "follow.ended")
 Frame = dict[str, Any]
 Told = list[tuple[Any, ...]]
 
@@ -106,12 +109,12 @@ class Streams:
     def _move(self, frame: Frame, told: Told) -> None:
         """The inbox says that a place is heard from now on, or no more. One that was heard before and is given anew from
         further on has lines that never came: they are read by page."""
-        kind = PLACES[frame["ev"]]
-        place = f"{kind}:{frame['d'][kind]}"
+        begin, field = PLACES[frame["ev"]]
+        place = begin + frame["d"][field]
         if frame["seq"] <= self._known.get(place, 0):
             return
         at = self.positions.get(place)
-        if frame["ev"].endswith(".left"):
+        if frame["ev"] in LEAVING:
             self._leave(place)
         elif at is None:
             self.positions[place] = frame["d"]["seq"]
@@ -128,6 +131,13 @@ class Streams:
         fresh = [name for name in names if name not in self.paused]
         self.paused.update(fresh)
         return fresh
+
+    def behind(self, d: dict[str, Any], told: Told) -> list[str]:
+        """The server pauses a channel: what is to be asked for. A busy one goes on by itself, or when somebody opens it."""
+        if d.get("reason") == "busy":
+            told.append(("busy", d["ch"], d["seq"]))
+            return []
+        return self.pause([d["ch"]])
 
     def reload(self, name: str, seq: int, told: Told) -> None:
         """The channel goes on after `seq`; what lies before is to be read by page."""

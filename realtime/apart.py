@@ -77,5 +77,9 @@ class Apart:
         return self._of.get(account, _NOBODY) if self._of else _NOBODY
 
     def hidden_from(self, author: str) -> Set[str]:
-        """Which accounts connected here an author does not reach."""
-        return self._by_author.get(author, _NOBODY) if self._by_author else _NOBODY
+        """Which accounts connected here an author does not reach; of several (`a+b`), what any of them does not."""
+        if not self._by_author:
+            return _NOBODY
+        if "+" not in author:
+            return self._by_author.get(author, _NOBODY)
+        return set().union(*(self._by_author.get(each, _NOBODY) for each in author.split("+")))

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from realtime.events import skip_frame
-from realtime.ids import COMMUNITY
+from realtime.ids import AUTHOR, COMMUNITY
 from realtime.parcels import Audience, Parcel
 from realtime.sendqueue import Piece
 from realtime.ws import frame
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from realtime.hub import Listener
 
 REPLAYS_MAX = 64
-APART_IN = COMMUNITY
+APART_IN = (AUTHOR, COMMUNITY)
 """Channels where people who are apart do not see each other's entries. A block does not split a room."""
 _NOBODY: frozenset[str] = frozenset()
 
@@ -94,6 +94,10 @@ class Channel:
     def deserted(self) -> bool:
         """True when nobody is left."""
         return not (self.listeners or self.reading or self.waiting)
+
+    def everyone(self) -> list[Listener]:
+        """Whoever hears it, or is about to."""
+        return [*self.listeners, *self.reading, *(listener for _, listener in self.waiting)]
 
     def has(self, listener: Listener) -> bool:
         """True if somebody hears it, or is about to."""

@@ -14,7 +14,7 @@ import orjson
 
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
-from realtime.posts import InboxCommunity, PostCreated, PostDeleted, Signalled
+from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
 from realtime.relations import FollowEvent
 
 
@@ -81,10 +81,12 @@ class Resync(Shape, frozen=True, kw_only=True):
 
 
 class Behind(Shape, frozen=True, kw_only=True):
-    """The channel pauses after `seq` until `channel.sync`."""
+    """The channel pauses after `seq` until `channel.sync`. `reason`: `slow`, you read more slowly than it talks; `busy`, so much
+    is said there that it is told whole only to who looks."""
 
     ch: str
     seq: int
+    reason: str = "slow"
 
 
 class Reconnect(Shape, frozen=True, kw_only=True):
@@ -124,10 +126,13 @@ _TABLE = (
     Event("follow.added", "durable", "inbox", FollowEvent, "Somebody follows one."),
     Event("follow.requested", "durable", "inbox", FollowEvent, "Somebody asks to follow one."),
     Event("follow.accepted", "durable", "inbox", FollowEvent, "One's request to follow was accepted."),
-    Event("post.created", "durable", "community", PostCreated, "Something was posted."),
-    Event("post.deleted", "durable", "community", PostDeleted, "A post was deleted."),
+    Event("post.created", "durable", "posts", PostCreated, "Something was posted."),
+    Event("post.deleted", "durable", "posts", PostDeleted, "A post was deleted."),
+    Event("post.counts", "ephemeral", "posts", PostsCounted, "Counts under posts have changed."),
     Event("community.joined", "durable", "inbox", InboxCommunity, "One is inside a community from now on."),
     Event("community.left", "durable", "inbox", InboxCommunity, "One is inside a community no more."),
+    Event("follow.began", "durable", "inbox", InboxFollow, "One hears an account's posts from now on."),
+    Event("follow.ended", "durable", "inbox", InboxFollow, "One hears an account's posts no more."),
     Event("channel.signal", "ephemeral", "any", Signalled, "Somebody sent something fleeting."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
     Event("hello", "control", "", Hello, "First frame of a connection."),

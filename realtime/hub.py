@@ -18,6 +18,7 @@ from typing import Protocol
 
 from realtime.apart import Apart
 from realtime.channel import Channel, Replay, seen_by
+from realtime.ids import AUTHOR
 from realtime.parcels import Audience, Parcel
 from realtime.recent import Recent
 from realtime.sendqueue import Piece
@@ -94,6 +95,16 @@ class Hub:
             self.flush_channel(channel)
         self.apart.part(a, b, self._accounts.keys())
 
+    def hearers(self, name: str) -> list[Listener]:
+        """The connections that hear a channel, or are about to."""
+        channel = self._channels.get(name)
+        return channel.everyone() if channel is not None else []
+
+    def listeners_of(self, name: str) -> list[Listener]:
+        """The connections that a channel's entries are told to as they come."""
+        channel = self._channels.get(name)
+        return list(channel.listeners) if channel is not None else []
+
     def hears(self, listener: Listener, name: str) -> bool:
         """True if the listener hears (or is about to hear) the channel."""
         channel = self._channels.get(name)
@@ -113,7 +124,11 @@ class Hub:
             return []
         whole = self.recent.whole_since(mark)
         refused = []
+        apart = self.apart.of(listener.account)
         for name, seq in positions:
+            if apart and name.startswith(AUTHOR) and name.removeprefix(AUTHOR) in apart:
+                # A block that began after the snapshot was read.
+                continue
             # An entry obeyed for one channel may have brought or taken another.
             if not self.hears(listener, name) and not (
                 whole and self._join_one(listener, name, seq, reading)

@@ -18,6 +18,7 @@ _RAND_MASK = (1 << _RAND_BITS) - 1
 _STEP_BITS, _STEPS = 16, 64
 _STEP_MASK = (1 << _STEP_BITS) - 1
 
+AUTHOR = "author:"
 ROOM = "room:"
 COMMUNITY = "community:"
 INBOX = "user:"
@@ -90,6 +91,11 @@ def room_channel(room: str) -> str:
 def community_channel(community: str) -> str:
     """Community id → the channel that carries its entries."""
     return COMMUNITY + community
+
+
+def author_channel(account: str) -> str:
+    """Account id → the channel that carries its posts of no community."""
+    return AUTHOR + account
 
 
 def inbox_channel(account: str) -> str:

@@ -26,6 +26,13 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
+class Mask(StrEnum):
+    """What a reader should be asked before a post is shown."""
+
+    SENSITIVE = "sensitive"
+    SPOILER = "spoiler"
+
+
 class Community(Shape, frozen=True, kw_only=True):
     """A public community as one account sees it. `role` is null for whoever is not inside. `seq` is the newest entry
     of its channel."""
@@ -41,8 +48,27 @@ class Community(Shape, frozen=True, kw_only=True):
     role: Role | None = None
 
 
+class PostCounts(Shape, frozen=True, kw_only=True):
+    """How often a post was answered, passed on, quoted and liked, and each stamp under it by its id."""
+
+    replies: int = 0
+    reposts: int = 0
+    quotes: int = 0
+    likes: int = 0
+    stamps: dict[str, int] = field(default_factory=dict)
+
+
+class OwnReactions(Shape, frozen=True, kw_only=True):
+    """What the viewer left under a post."""
+
+    stamp: str | None = None
+    liked: bool = False
+
+
 class Post(Shape, frozen=True, kw_only=True):
-    """One post. `author` is as it was when the post was read from the log; `seq` is its place in `channel`."""
+    """One post. `author` is as it was when the post was read from the log; `seq` is its place in `channel`, its home. Other
+    posts stand in it as ids: the one it answers and the first of that thread (`root`), the one it quotes, the one it
+    passes on (then `text` is empty). `mentions` are accounts. `counts` and `mine` stand in pages, never in pushes."""
 
     id: str
     channel: str
@@ -51,6 +77,14 @@ class Post(Shape, frozen=True, kw_only=True):
     author: AccountCard
     at: int
     text: str
+    reply_to: str | None = None
+    root: str | None = None
+    quote_of: str | None = None
+    repost_of: str | None = None
+    mask: Mask | None = None
+    mentions: list[str] = field(default_factory=list)
+    counts: PostCounts | None = None
+    mine: OwnReactions | None = None
 
 
 class CommunityCreate(Request, frozen=True, kw_only=True):
@@ -83,11 +117,32 @@ class CommunityPage(Shape, frozen=True, kw_only=True):
 
 
 class PostCreate(Request, frozen=True, kw_only=True):
-    """A post under the 149.3 rule, to a community one is inside of."""
+    """A post under the 149.3 rule, to a community one is inside of, or else to all who follow one. It may answer a post or
+    quote one; or it passes one on (`repost_of`) and has no text of its own. A reply lives where what it answers does."""
 
-    community: Id
-    text: Text
     nonce: Nonce
+    text: Text = ""
+    community: Id | None = None
+    reply_to: Id | None = None
+    quote_of: Id | None = None
+    repost_of: Id | None = None
+    mask: Mask | None = None
+
+
+class PostAudience(Request, frozen=True, kw_only=True):
+    """Whom a post would reach: to a community, or else one's own."""
+
+    community: Id | None = None
+
+
+class Reach(Shape, frozen=True, kw_only=True):
+    """Whom the words would reach. `open`: everybody else may read them too, if they look; `members` are those inside the
+    community."""
+
+    followers: int
+    open: bool
+    community: str | None = None
+    members: int = 0
 
 
 class Posted(Shape, frozen=True, kw_only=True):
@@ -116,23 +171,49 @@ class Posts(Shape, frozen=True, kw_only=True):
     posts: list[Post]
 
 
-class TimelineList(Request, frozen=True, kw_only=True):
-    """A page of a community's posts: the newest, or those `before` / `after` a seq (not both)."""
+class Timeline(StrEnum):
+    """Whose posts a page holds."""
 
-    community: Id
+    FOLLOW = "follow"
+    COMMUNITY = "community"
+    PROFILE = "profile"
+    THREAD = "thread"
+    DISCOVER = "discover"
+
+
+class TimelineList(Request, frozen=True, kw_only=True):
+    """A page: `community` needs the field of that name, `profile` needs `account`, `thread` any post of it. The newest page, or
+    the one before or after a place: in a community that is a seq (`before` / `after`), elsewhere a post
+    (`before_post` / `after_post`); one of them. A thread begins at its beginning."""
+
+    which: Timeline = Timeline.COMMUNITY
+    community: Id | None = None
+    account: Id | None = None
+    post: Id | None = None
     before: Seq | None = None
     after: Seq | None = None
+    before_post: Id | None = None
+    after_post: Id | None = None
     limit: Limit = 50
 
 
+class Discovered(Shape, frozen=True, kw_only=True):
+    """A community that people are inside of who follow one and are followed by one: `because` of these accounts."""
+
+    community: Community
+    because: list[str]
+
+
 class PostPage(Shape, frozen=True, kw_only=True):
-    """Posts in the order of their seq; `more_*` say whether there are others on that side. `seq` is the channel's newest
-    entry at the time of reading: live pushes continue after it."""
+    """Posts in the order of their seq, or by id where they come from several channels; `more_*` say whether there are others
+    on that side. `seq` is the channel's newest entry at the time of reading: live pushes continue after it; 0 where there
+    are several. `found` is what `discover` finds."""
 
     posts: list[Post]
     more_before: bool
     more_after: bool
     seq: int
+    found: list[Discovered] = field(default_factory=list)
 
 
 class Signal(Request, frozen=True, kw_only=True):
@@ -172,10 +253,23 @@ class PostDeleted(Shape, frozen=True, kw_only=True):
     post_seq: int
 
 
+class PostsCounted(Shape, frozen=True, kw_only=True):
+    """The counts of posts that changed lately, by their ids."""
+
+    counts: dict[str, PostCounts]
+
+
 class InboxCommunity(Shape, frozen=True, kw_only=True):
     """One's standing in a community changed; `seq` is the position it is heard from."""
 
     community: str
+    seq: int
+
+
+class InboxFollow(Shape, frozen=True, kw_only=True):
+    """One follows an account from now on, or no more; `seq` is the position it is heard from."""
+
+    account: str
     seq: int
 
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import orjson
 
-from realtime.ids import COMMUNITY, ROOM
+from realtime.ids import AUTHOR, COMMUNITY, ROOM
 from realtime.parcels import Audience, Parcel
 
 ENTRIES_MAX = 8_192
 BYTES_MAX = 32 * 1024 * 1024
-FOLDABLE = (ROOM, COMMUNITY)
+FOLDABLE = (ROOM, COMMUNITY, AUTHOR)
 """Channels whose entries can be replayed from memory: whatever hides one of them later is an entry there too. What
 an inbox says depends on blocks and standings that change elsewhere, so inboxes are read from the database."""
 DELETED = {"message.deleted": "message_seq", "post.deleted": "post_seq"}
@@ -78,7 +78,7 @@ class Recent:
         """Forget an author's entries in places: whoever reads them again asks the log, which knows what became of them."""
         for generation in (self._old, self._young):
             for channel, kept in generation.parcels.items():
-                if channel.startswith(COMMUNITY):
+                if channel.startswith((COMMUNITY, AUTHOR)):
                     gone = [seq for seq, parcel in kept.items() if parcel.author == author]
                     for seq in gone:
                         del kept[seq]

@@ -44,6 +44,7 @@ class Limits:
     rooms_per_account_max: int = 500
     communities_per_account_max: int = 200
     watched_max: int = 128
+    busy_posts_per_min: int = 30
     signal_bytes_max: int = 4 * 1024
     requests_per_day_max: int = 5
     follows_max: int = 1_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from realtime import finding as f
 from realtime import posts as p
+from realtime import reactions as r
 from realtime.operations import Door, Operation
-from realtime.requests import Done, Synced
+from realtime.requests import Done, Empty, Synced
 
 _TEXT = ("text_invalid", "text_too_long")
 _SOCKET = frozenset({Door.SOCKET})
@@ -62,7 +63,7 @@ PLACES = (
         "post.create",
         p.PostCreate,
         p.Posted,
-        "Post to a community.",
+        "Post to a community, or to whoever follows one; answer, quote or pass on a post.",
         (*_TEXT, "not_found", "not_member", "forbidden", "conflict"),
         cost=4,
         durable=True,
@@ -77,8 +78,41 @@ PLACES = (
         cost=2,
         durable=True,
     ),
+    Operation(
+        "post.audience", p.PostAudience, p.Reach, "Whom a post would reach.", ("not_found", "not_member")
+    ),
+    Operation(
+        "reaction.add",
+        r.ReactionAdd,
+        Done,
+        "Leave a stamp or a like under a post.",
+        ("not_found", "forbidden"),
+        durable=True,
+    ),
+    Operation(
+        "reaction.remove",
+        r.ReactionRemove,
+        Done,
+        "Take a stamp or a like back.",
+        ("not_found", "forbidden"),
+        durable=True,
+    ),
+    Operation("reaction.get", Empty, r.Catalogue, "The stamps there are, with their names."),
+    Operation(
+        "reaction.list",
+        r.ReactionList,
+        r.Reactions,
+        "Who left a stamp or a like under one's own post.",
+        ("not_found", "forbidden"),
+    ),
+    Operation(
+        "timeline.list",
+        p.TimelineList,
+        p.PostPage,
+        "Posts by page: of whom one follows, of a community, a person or a thread; or communities to discover.",
+        ("not_found", "forbidden"),
+    ),
     Operation("post.search", f.Search, f.FoundPosts, "Posts with these words.", cost=3),
     Operation("account.search", f.Search, f.FoundAccounts, "People with this name or handle.", cost=3),
     Operation("community.search", f.Search, f.FoundCommunities, "Communities with these words.", cost=3),
-    Operation("timeline.list", p.TimelineList, p.PostPage, "A community's posts.", ("not_found",)),
 )

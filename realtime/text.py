@@ -101,8 +101,13 @@ def clean_text(text: str, limit: TextLimit) -> str:
 
 def clean_name(text: str, limit: TextLimit) -> str:
     """A display name or title: one line, no bidirectional controls, no invisibles, single spaces."""
-    bare = "".join(c for c in text if c not in _BIDI and c not in _INVISIBLE)
+    bare = "".join(c for c in text if c not in _BIDI and c not in _INVISIBLE and not _is_control(c))
     return clean_text(" ".join(bare.split()), limit)
+
+
+def _is_control(char: str) -> bool:
+    """Dropped before spaces are told apart, so that none is left beside it."""
+    return unicodedata.category(char) == "Cc" and not char.isspace()
 
 
 def clean_short_text(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from storage.database import Tx, first
 from storage.rows import AccountRow, SessionRow
-from storage.sets import for_update, one_of, values_of
+from storage.sets import for_update, one_of, table_of, values_of
 
 
 class Start(NamedTuple):
@@ -67,6 +67,12 @@ def accounts_by_id(tx: Tx, accounts: Iterable[str]) -> dict[str, AccountRow]:
     """Those of the given ids that exist."""
     rows = tx.rows(f"select {_ACCOUNT} from account where {one_of(tx, 'id')}", ids=values_of(tx, accounts))
     return {row[0]: AccountRow(*row) for row in rows}
+
+
+def accounts_by_handle(tx: Tx, handles: Iterable[str]) -> dict[str, AccountRow]:
+    """Handle → account, of those that exist."""
+    rows = tx.rows(f"select {_ACCOUNT} from account where {one_of(tx, 'handle')}", ids=values_of(tx, handles))
+    return {row[1]: AccountRow(*row) for row in rows}
 
 
 def set_role(tx: Tx, account: str, role: str) -> None:
@@ -208,6 +214,18 @@ def followed_among(tx: Tx, follower: str, accounts: Iterable[str]) -> set[str]:
         ids=values_of(tx, accounts),
     )
     return {row[0] for row in rows}
+
+
+def followed_pairs(tx: Tx, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of some (follower, followee) pairs that stand."""
+    columns = (("follower", "text"), ("followee", "text"))
+    source, params = table_of(tx, columns, sorted(set(pairs)))
+    rows = tx.rows(
+        f"select f.follower, f.followee from {source}"
+        " join follow f on f.follower = v.follower and f.followee = v.followee",
+        **params,
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 def followers_among(tx: Tx, followee: str, accounts: Iterable[str]) -> set[str]:

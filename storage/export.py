@@ -41,8 +41,10 @@ _QUERIES = {
         " join community k on k.id = m.community where m.account = :me order by m.joined_at"
     ),
     "posts": (
-        "select id, community, seq, at, body as text from post where author = :me and deleted_at is null order by at"
+        "select id, community, seq, at, body as text, reply_to, quote_of, repost_of, mask, mentions from post"
+        " where author = :me and deleted_at is null order by at"
     ),
+    "reactions": "select post, kind, what, at from reaction where account = :me order by at",
     "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",
     "support": "select id, words, request_id, at from support where account = :me order by at",
 }

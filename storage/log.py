@@ -56,6 +56,19 @@ def lock(tx: Tx, channels: Iterable[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
 
 
+def lock_made(tx: Tx, channels: Iterable[str], kind: str) -> dict[str, int]:
+    """As `lock`; channels of a kind (how their names begin) that do not exist are made first. A node of an older version
+    makes accounts without a channel for their posts, as long as it runs beside this one."""
+    wanted = set(channels)
+    found = lock(tx, wanted)
+    missing = sorted(name for name in wanted if name.startswith(kind) and name not in found)
+    if not missing:
+        return found
+    for name in missing:
+        tx.rows("insert into channel (id, seq) values (:id, 0) on conflict do nothing", id=name)
+    return lock(tx, wanted)
+
+
 def append(tx: Tx, drafts: Sequence[Draft]) -> list[LogRow]:
     """Give each draft the next seq of its channel, in order, and keep it. Locks what is not locked yet."""
     return write(tx, lock(tx, (draft.channel for draft in drafts)), drafts)

@@ -73,6 +73,17 @@ def due_to_erase(tx: Tx, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+# What an account's posts count for under those of others.
+_COUNTED_LESS = (
+    "update post_count set n = n - (select count(*) from post q where q.author = :id and q.deleted_at is null and"
+    " ((post_count.what = 'reply' and q.reply_to = post_count.post)"
+    " or (post_count.what = 'quote' and q.quote_of = post_count.post)"
+    " or (post_count.what = 'repost' and q.repost_of = post_count.post)))"
+    " where what in ('reply', 'quote', 'repost') and post in"
+    " (select reply_to from post where author = :id and deleted_at is null union"
+    " select quote_of from post where author = :id and deleted_at is null union"
+    " select repost_of from post where author = :id and deleted_at is null)"
+)
 # Each line takes something personal out of one table. What others keep (messages, system lines, the log) holds the
 # account's id alone.
 _ERASE = (
@@ -96,7 +107,12 @@ _ERASE = (
     "update community set members = members - 1 where id in"
     " (select community from community_member where account = :id and state = 'inside')",
     "update community_member set state = 'left', role = 'member' where account = :id and state = 'inside'",
-    "update post set body = null, deleted_at = :now where author = :id and deleted_at is null",
+    "update post_count set n = n - 1 where exists (select 1 from reaction r where r.account = :id"
+    " and r.post = post_count.post and r.what = post_count.what)",
+    "delete from reaction where account = :id or post in (select id from post where author = :id)",
+    _COUNTED_LESS,
+    "delete from post_count where post in (select id from post where author = :id)",
+    "update post set body = null, mentions = '[]', deleted_at = :now where author = :id and deleted_at is null",
     # The handles stay reserved, for nobody in particular.
     "update handle set account = '' where account = :id",
     "update account set handle = id, name = '', bio = '', links = '[]', status = '', terms = '', state = 'erased',"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from storage.database import Tx, first
-from storage.sets import table_of
+from storage.sets import one_of, table_of, values_of
 
 
 class Between(NamedTuple):
@@ -87,9 +87,51 @@ def met_in_room(tx: Tx, viewer: str, other: str) -> bool:
 # Follows
 
 
-def drop_follow(tx: Tx, follower: str, followee: str) -> None:
-    """`follower` follows no more."""
-    tx.rows("delete from follow where follower = :a and followee = :b", a=follower, b=followee)
+def drop_follow(tx: Tx, follower: str, followee: str) -> bool:
+    """`follower` follows no more. False if they did not."""
+    rows = tx.rows(
+        "delete from follow where follower = :a and followee = :b returning followee", a=follower, b=followee
+    )
+    return bool(rows)
+
+
+def followers_here(tx: Tx, author: str, among: Iterable[str]) -> list[str]:
+    """Those of some accounts who follow an author."""
+    rows = tx.rows(
+        f"select follower from follow where followee = :author and {one_of(tx, 'follower')}",
+        author=author,
+        ids=values_of(tx, among),
+    )
+    return [row[0] for row in rows]
+
+
+def count_followers(tx: Tx, author: str) -> int:
+    """How many who are here follow an author."""
+    rows = tx.rows(
+        "select count(*) from follow f join account a on a.id = f.follower"
+        " and a.state in ('active', 'restricted') where f.followee = :author",
+        author=author,
+    )
+    return int(rows[0][0])
+
+
+def private_among(tx: Tx, accounts: Iterable[str]) -> set[str]:
+    """Those of some accounts whose posts only their followers read."""
+    rows = tx.rows(
+        f"select id from account where private = 1 and {one_of(tx, 'id')}", ids=values_of(tx, accounts)
+    )
+    return {row[0] for row in rows}
+
+
+def closed_to(tx: Tx, viewer: str, authors: Iterable[str]) -> set[str]:
+    """Those of some authors who are private and whom `viewer` does not follow."""
+    rows = tx.rows(
+        f"select a.id from account a where a.private = 1 and a.id <> :me and {one_of(tx, 'a.id')}"
+        " and not exists (select 1 from follow f where f.follower = :me and f.followee = a.id)",
+        me=viewer,
+        ids=values_of(tx, authors),
+    )
+    return {row[0] for row in rows}
 
 
 def count_follows(tx: Tx, follower: str) -> int:

@@ -199,7 +199,10 @@ def heard_by(tx: Tx, account: str) -> dict[str, tuple[int, int]]:
         " where m.account = :me and m.state = 'inside'"
         " union all select c.id, c.seq, m.from_seq from community_member m"
         " join channel c on c.id = 'community:' || m.community where m.account = :me and m.state = 'inside'"
-        " union all select c.id, c.seq, 0 from channel c where c.id = 'user:' || :me",
+        " union all select c.id, c.seq, 0 from follow f join account a on a.id = f.followee"
+        " and a.state in ('active', 'restricted') join channel c on c.id = 'author:' || f.followee"
+        " where f.follower = :me"
+        " union all select c.id, c.seq, 0 from channel c where c.id in ('author:' || :me, 'user:' || :me)",
         me=account,
     )
     return {row[0]: (row[1], row[2]) for row in rows}

@@ -110,7 +110,8 @@ class CommunityMemberRow(NamedTuple):
 
 
 class PostRow(NamedTuple):
-    """`home` is the channel whose entry it is. The words of a deleted post are gone."""
+    """`home` is the channel whose entry it is. The words of a deleted post are gone. `root` is the first post of a
+    reply's thread; `mentions` is a JSON list of account ids."""
 
     id: str
     home: str
@@ -120,6 +121,12 @@ class PostRow(NamedTuple):
     at: int
     body: str | None
     deleted_at: int | None
+    reply_to: str | None = None
+    root: str | None = None
+    quote_of: str | None = None
+    repost_of: str | None = None
+    mask: str | None = None
+    mentions: str = "[]"
 
 
 class LetterRow(NamedTuple):

@@ -43,6 +43,16 @@ def table_of(tx: Tx, columns: Columns, rows: Sequence[Row]) -> tuple[str, dict[s
     }
 
 
+def each_first(tx: Tx, source: str, table: str, condition: str, order: str) -> str:
+    """For a `from` clause: the first `:most` rows of `table` (named by the last word) for each row of `source` (`v`), in an
+    order. `condition` may name both."""
+    name = table.rsplit(maxsplit=1)[-1]
+    first = f"where {condition} order by {order} limit :most"
+    if tx.dialect == "postgres":
+        return f"{source} cross join lateral (select {name}.* from {table} {first}) as {name}"
+    return f"{source} join {table} on {name}.rowid in (select {name}.rowid from {table} {first})"
+
+
 def insert(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> None:
     """Insert all rows with one statement."""
     if rows:

@@ -191,14 +191,13 @@ export class Places {
   #leaveScreen() {
     const place = this.#place;
     this.#place = null;
-    if (place && !place.role) this.#app.client.call("channel.unwatch", { channels: [place.channel] }).catch(() => {});
+    if (place) this.#app.client.call("channel.unwatch", { channels: [place.channel] }).catch(() => {});
   }
 
-  /** Without a socket nothing can be watched; the place is read when it is opened. */
+  /** Also a place one is inside of: a busy one is told whole only to who watches it. Without a socket nothing can be
+   * watched; the place is read when it is opened. */
   async #watch() {
-    const place = this.#place;
-    if (place.role) return;
-    await this.#app.client.call("channel.watch", { channels: [place.channel] }).catch(() => {});
+    await this.#app.client.call("channel.watch", { channels: [this.#place.channel] }).catch(() => {});
   }
 
   async #read(before = null) {

@@ -6,7 +6,7 @@
 
 import { currentSession, operate } from "./http.js";
 import { PROTOCOL } from "./rules.js";
-import { PLACES, placeOf } from "./streams.js";
+import { LEAVING, PLACES, placeOf } from "./streams.js";
 import { socketWorks } from "./wiresocket.js";
 
 const SHOWN_MS = 3_000;
@@ -133,8 +133,8 @@ export class PolledSocket {
   #push(frame) {
     const { ch, seq, ev, d, upto = seq } = frame;
     this.#positions[ch] = Math.max(upto, this.#positions[ch] ?? 0);
-    if (PLACES[ev] && ev.endsWith(".joined")) this.#positions[placeOf(ev, d)] ??= d.seq;
-    if (PLACES[ev] && ev.endsWith(".left")) delete this.#positions[placeOf(ev, d)];
+    if (LEAVING.has(ev)) delete this.#positions[placeOf(ev, d)];
+    else if (PLACES[ev]) this.#positions[placeOf(ev, d)] ??= d.seq;
     this.#tell(frame);
   }
 

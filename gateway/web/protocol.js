@@ -319,7 +319,7 @@ export class Protocol {
     else if (ev === "live" && this.#phase === "joining") this.#live(now);
     else if (!this.#joined) return;
     else if (ev === "resync") this.streams.reload(d.ch, d.seq, this.out);
-    else if (ev === "behind") this.#askRest(this.streams.pause([d.ch]), now);
+    else if (ev === "behind") this.#askRest(this.streams.behind(d, this.out), now);
     else if (ev === "reconnect" && this.#stay) this.#moveAt = now + d.after_ms;
   }
 

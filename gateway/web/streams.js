@@ -5,12 +5,21 @@
 
 import { POSITIONS_MAX } from "./rules.js";
 
-/** Entries of the inbox that tell what is heard, and the field that names the place. */
-export const PLACES = { "room.joined": "room", "room.left": "room", "community.joined": "community", "community.left": "community" };
+/** Entries of the inbox that tell what is heard: how the channel's name begins, and the field that ends it. */
+export const PLACES = {
+  "room.joined": ["room:", "room"],
+  "room.left": ["room:", "room"],
+  "community.joined": ["community:", "community"],
+  "community.left": ["community:", "community"],
+  "follow.began": ["author:", "account"],
+  "follow.ended": ["author:", "account"],
+};
+export const LEAVING = new Set(["room.left", "community.left", "follow.ended"]);
 
 /** The channel that such an entry speaks of. */
 export function placeOf(ev, d) {
-  return `${PLACES[ev]}:${d[PLACES[ev]]}`;
+  const [begin, field] = PLACES[ev];
+  return begin + d[field];
 }
 
 export class Streams {
@@ -105,7 +114,7 @@ export class Streams {
     const place = placeOf(ev, d);
     if (seq <= (this.#known.get(place) ?? 0)) return;
     const at = this.positions.get(place);
-    if (ev.endsWith(".left")) this.#leave(place);
+    if (LEAVING.has(ev)) this.#leave(place);
     else if (at === undefined) this.positions.set(place, d.seq);
     else if (at < d.seq) this.reload(place, d.seq, told);
   }
@@ -121,6 +130,13 @@ export class Streams {
     const fresh = names.filter((name) => !this.paused.has(name));
     for (const name of fresh) this.paused.add(name);
     return fresh;
+  }
+
+  /** The server pauses a channel: what is to be asked for. A busy one goes on by itself, or when somebody opens it. */
+  behind({ ch, seq, reason }, told) {
+    if (reason !== "busy") return this.pause([ch]);
+    told.push(["busy", ch, seq]);
+    return [];
   }
 
   /** The channel goes on after `seq`; what lies before is to be read by page. */

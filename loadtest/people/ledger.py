@@ -10,8 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-PLACES = {"room.joined": "room", "community.joined": "community"}
-LEAVING = {"room.left": "room", "community.left": "community"}
+PLACES = {
+    "room.joined": ("room:", "room"),
+    "community.joined": ("community:", "community"),
+    "follow.began": ("author:", "account"),
+}
+LEAVING = {
+    "room.left": ("room:", "room"),
+    "community.left": ("community:", "community"),
+    "follow.ended": ("author:", "account"),
+}
 BODIES = {"message.created": "message", "post.created": "post"}
 
 
@@ -154,9 +162,9 @@ class Ledger:
             self.fault("content", frame["ch"], frame["seq"], "told twice, differently")
 
     def _obey(self, frame: dict[str, Any]) -> None:
-        kind = PLACES.get(frame["ev"])
-        if kind is not None:
-            name, after = f"{kind}:{frame['d'][kind]}", frame["d"]["seq"]
+        given = PLACES.get(frame["ev"])
+        if given is not None:
+            name, after = given[0] + frame["d"][given[1]], frame["d"]["seq"]
             known = self.streams.get(name)
             if frame["seq"] <= self._known.get(name, 0):
                 return
@@ -166,7 +174,7 @@ class Ledger:
                 self._reload(name, after)
         left = LEAVING.get(frame["ev"])
         if left is not None:
-            name = f"{left}:{frame['d'][left]}"
+            name = left[0] + frame["d"][left[1]]
             if frame["seq"] > self._known.get(name, 0):
                 self._leave(name)
 

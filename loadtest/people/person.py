@@ -6,6 +6,7 @@ acknowledged), and what they are told to reload they read by page, as a page doe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,7 @@ class Person:
     _said: int = 0
     _since: float = 0.0
     _live: bool = False
+    _opening: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(f"person {self.number}")
@@ -156,6 +158,11 @@ class Person:
         match item:
             case ("event", frame):
                 self._hear(frame)
+            case ("busy", channel, seq):
+                # Everybody here came to look: what pauses for others is opened.
+                wish = self._try("channel.sync", positions={channel: seq}, epoch=self.client.epoch)
+                self._opening.add(task := asyncio.ensure_future(wish))
+                task.add_done_callback(self._opening.discard)
             case ("state", "live", _):
                 meters.gauges["live"] = meters.gauges.get("live", 0) + 1
                 self._live = True

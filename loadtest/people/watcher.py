@@ -214,9 +214,10 @@ class Watcher(asyncio.Protocol):
             self._board.hear(channel, seq, payload, now)
 
     def _inbox(self, frame: dict[str, Any]) -> None:
-        kind = PLACES.get(frame["ev"])
-        if kind is not None:
-            self.seqs.setdefault(f"{kind}:{frame['d'][kind]}".encode(), frame["d"]["seq"])
+        given = PLACES.get(frame["ev"])
+        if given is not None:
+            begin, field = given
+            self.seqs.setdefault((begin + frame["d"][field]).encode(), frame["d"]["seq"])
 
     def _other(self, frame: dict[str, Any], now: float) -> None:
         if frame.get("id") == 1:
@@ -240,8 +241,16 @@ class Watcher(asyncio.Protocol):
                 self.reloads += 1
                 self.seqs[frame["d"]["ch"].encode()] = frame["d"]["seq"]
             case "behind":
-                # It has no way to ask for the rest but to come back.
-                self.close()
+                self._behind(frame["d"])
+
+    def _behind(self, told: dict[str, Any]) -> None:
+        if told.get("reason") != "busy":
+            # It has no way to ask for the rest but to come back.
+            self.close()
+        elif self.transport is not None:
+            # Whoever came for a match wants to hear all of it.
+            d = {"epoch": self.epoch, "positions": {told["ch"]: told["seq"]}}
+            self.transport.write(client_frame(orjson.dumps({"op": "channel.sync", "d": d})))
 
     def _joined(self, answer: dict[str, Any]) -> None:
         before, self.seqs = self.seqs, {}

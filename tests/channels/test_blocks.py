@@ -246,7 +246,7 @@ async def test_two_who_follow_and_block_at_once_end_apart(world: World) -> None:
 
 @pytest.mark.parametrize("issuer_blocks", [True, False])
 async def test_an_invite_does_not_cross_a_block(world: World, issuer_blocks: bool) -> None:
-    aki, ken = await world.people("aki", "ken")
+    aki, ken = await world.people("aki", "ken", mutual=False)
     room = await world.group(aki)
     made = await invites.create(
         world.desk, aki, g.InviteCreate(nonce="i", kind=g.InviteKind.ROOM, room=room.id)

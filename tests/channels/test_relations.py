@@ -27,13 +27,15 @@ async def test_following_is_told_to_the_followed_alone(world: World) -> None:
     assert await asks(world, aki, ken) is FollowState.FOLLOWING
     assert await asks(world, aki, ken) is FollowState.FOLLOWING
     assert inbox(world, ken) == ["follow.added"]
-    assert inbox(world, aki) == []
+    # What the follower hears from now on is for the own devices.
+    assert inbox(world, aki) == ["follow.began"]
     seen = await profile(world, aki, ken)
     assert (seen.relation.following, seen.relation.followed_by) == (True, False)
     assert (await profile(world, ken, aki)).relation.followed_by
     await relations.follow_remove(world.desk, aki, n.AccountRef(account=ken.account))
     assert not (await profile(world, aki, ken)).relation.following
     assert inbox(world, ken) == ["follow.added"]
+    assert inbox(world, aki) == ["follow.began", "follow.ended"]
 
 
 @pytest.mark.parametrize("accepts", [True, False])
@@ -50,7 +52,7 @@ async def test_a_private_account_is_asked(world: World, accepts: bool) -> None:
     assert await code(answer(world.desk, ken, n.AccountRef(account=aki.account))) == "not_found"
     relation = (await profile(world, aki, ken)).relation
     assert relation.following is accepts
-    assert inbox(world, aki) == (["follow.accepted"] if accepts else [])
+    assert inbox(world, aki) == (["follow.began", "follow.accepted"] if accepts else [])
 
 
 async def test_a_declined_request_to_follow_looks_like_one_that_waits(world: World) -> None:

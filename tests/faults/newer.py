@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from channels import entries
-from channels.entries import Entry, emit
+from channels.entries import emit
+from channels.entry import Entry
 from gateway import fanout, screen
 from gateway.socket import SocketProtocol
 from realtime.ids import ROOM

@@ -84,6 +84,12 @@ class Scene:
                 return self.aki, {"posts": [posted["post"]]}
             case "post.delete":
                 return self.haru, {"post": posted["post"]}
+            case "reaction.add":
+                return self.aki, {"post": posted["post"], "stamp": "kawaii"}
+            case "reaction.remove" | "reaction.list":
+                await self.call(self.aki, "reaction.add", post=posted["post"], kind="like")
+                who = self.aki if op == "reaction.remove" else self.haru
+                return who, {"post": posted["post"], "kind": "like"}
             case "post.search" | "community.search":
                 return self.aki, {"words": "海" if op == "post.search" else "電"}
             case "post.create":
@@ -108,6 +114,8 @@ class Scene:
             "message.list": (haru, {"room": room}),
             "community.create": (aki, {"name": "電車", "purpose": "窓から", "nonce": "n"}),
             "community.list": (aki, {"joined": False}),
+            "post.audience": (aki, {}),
+            "reaction.get": (aki, {}),
             "account.search": (aki, {"words": "HARU"}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
@@ -157,7 +165,7 @@ class Scene:
             return aki, {"session": session}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
-        if op.startswith(("community.", "post.", "timeline.")):
+        if op.startswith(("community.", "post.", "reaction.", "timeline.")):
             return await self.placed(op)
         if op in ("room.read", "message.get", "message.delete"):
             sent = await self.call(aki, "room.send", room=room, text="読んで", nonce="read")
@@ -211,7 +219,8 @@ async def test_a_client_without_a_socket_polls_what_it_missed(scene: Scene) -> N
     channel = f"room:{scene.room}"
     first = await scene.call(scene.haru, "channel.sync")
     tops = {row["ch"]: row["seq"] for row in first["channels"]}
-    assert set(tops) == {channel, f"user:{scene.haru.account.id}"}
+    authors = {f"author:{each.account.id}" for each in (scene.aki, scene.haru)}
+    assert set(tops) == {channel, f"user:{scene.haru.account.id}", *authors}
     assert not any(row["recovered"] for row in first["channels"])
     for text in ("ひとつ", "ふたつ"):
         await scene.call(scene.aki, "room.send", room=scene.room, text=text, nonce=text)

@@ -155,6 +155,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "community.join": {"community": ID},
     "community.leave": {"community": ID},
     "post.create": {"community": ID, "text": "窓から海", "nonce": "n"},
+    "post.audience": {"community": ID},
+    "reaction.add": {"post": ID, "stamp": "kawaii"},
+    "reaction.remove": {"post": ID, "kind": "like"},
+    "reaction.list": {"post": ID, "kind": "like", "limit": 5},
     "post.get": {"posts": [ID, ID]},
     "post.delete": {"post": ID},
     "post.search": {"words": "海"},
@@ -198,6 +202,9 @@ GOOD |= {
 }
 
 BAD: list[tuple[str, dict[str, Any]]] = [
+    ("reaction.add", {"post": ID, "stamp": "thumbs_up"}),
+    ("post.create", {"text": "x", "nonce": "1", "mask": "secret"}),
+    ("timeline.list", {"which": "friends"}),
     ("account.update", {"links": ["https://example.com/"] * 5}),
     ("account.update", {"presence_to": "strangers"}),
     ("follow.list", {}),

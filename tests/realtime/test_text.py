@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime.errors import Refusal
@@ -220,6 +220,7 @@ RULES: list[Callable[[str], str]] = [
 ]
 
 
+@example("\x1b\r0", RULES[1])
 @given(st.text(max_size=200), st.sampled_from(RULES))
 def test_cleaning_twice_is_cleaning_once(text: str, rule: Callable[[str], str]) -> None:
     once = outcome(rule, text)

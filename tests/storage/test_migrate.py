@@ -68,6 +68,29 @@ def test_a_file_that_fails_leaves_no_trace(
     assert database.migrate() == ["9999_good"]
 
 
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+async def test_accounts_of_before_get_a_channel_for_their_posts(
+    back_end: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrate.load()
+    monkeypatch.setattr(migrate, "load", lambda: known[:5])
+    database = open_database(back_end, tmp_path, request)
+    await database.open(lambda parcels: None)
+    await database.write(
+        lambda tx: tx.rows(
+            "insert into account (id, handle, name, created_at, handle_at, state_at)"
+            " values ('01A', 'aki', 'aki', 1, 1, 1)"
+        )
+    )
+    await database.close()
+    monkeypatch.setattr(migrate, "load", lambda: known)
+    database = open_database(back_end, tmp_path, request)
+    await database.open(lambda parcels: None)
+    rows = await database.read(lambda tx: tx.rows("select id, seq from channel"))
+    await database.close()
+    assert rows == [("author:01A", 0)]
+
+
 def test_files_are_numbered_without_holes(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").write_text("select 1;")
     (tmp_path / "0003_c.sql").write_text("select 1;")

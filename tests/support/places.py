@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from channels import communities, posts
+from typing import Any
+
+from channels import communities, posts, timelines
 from channels.desk import Actor
 from realtime import posts as p
 from realtime.requests import Done
@@ -30,17 +32,38 @@ async def leave(world: World, actor: Actor, community: str) -> Done:
 
 
 async def post(
-    world: World, actor: Actor, community: str, text: str = "海が見えた", nonce: str = ""
+    world: World,
+    actor: Actor,
+    community: str | None,
+    text: str = "海が見えた",
+    nonce: str = "",
+    **fields: Any,
 ) -> p.Posted:
-    """Say it."""
-    request = p.PostCreate(community=community, text=text, nonce=nonce or world.nonce)
+    """Say it: to a community, or to whoever follows."""
+    request = p.PostCreate(community=community, text=text, nonce=nonce or world.nonce, **fields)
     return await posts.create(world.desk, actor, request)
+
+
+async def page(world: World, viewer: Actor, which: p.Timeline, **fields: Any) -> p.PostPage:
+    """A page of any timeline."""
+    return await timelines.list_posts(world.desk, viewer, p.TimelineList(which=which, **fields))
+
+
+async def follow_texts(world: World, viewer: Actor) -> list[str]:
+    """The newest of a viewer's Follow timeline."""
+    return [each.text for each in (await page(world, viewer, p.Timeline.FOLLOW)).posts]
+
+
+async def profile_texts(world: World, viewer: Actor, author: Actor) -> list[str]:
+    """The newest posts of somebody, as a viewer reads them on the profile."""
+    found = await page(world, viewer, p.Timeline.PROFILE, account=author.account)
+    return [each.text for each in found.posts]
 
 
 async def timeline(world: World, viewer: Actor, community: str, **fields: int) -> p.PostPage:
     """A page as a viewer sees it."""
     request = p.TimelineList(community=community, **fields)  # type: ignore[arg-type]  # fields of the request
-    return await posts.timeline(world.desk, viewer, request)
+    return await timelines.list_posts(world.desk, viewer, request)
 
 
 async def texts(world: World, viewer: Actor, community: str) -> list[str]:

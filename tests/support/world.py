@@ -18,7 +18,8 @@ from realtime.models import Room
 from realtime.parcels import Parcel
 from realtime.requests import RoomCreate, RoomSend, Sent
 from realtime.settings import Settings
-from storage.database import Means
+from storage.accounts import add_follow
+from storage.database import Means, Tx
 from storage.open import database_of
 from storage.postgres import PostgresDatabase
 from storage.sqlite import SqliteDatabase
@@ -54,8 +55,12 @@ class World:
         return found
 
     async def follow(self, a: str, b: str) -> None:
-        """a follows b."""
-        await self.desk.db.write(lambda tx: accounts.follow(tx, a, b))
+        """a follows b, and has done so for long: nobody is told."""
+
+        def unit(tx: Tx) -> None:
+            add_follow(tx, accounts.find_account(tx, a).id, accounts.find_account(tx, b).id)
+
+        await self.desk.db.write(unit)
 
     async def group(self, creator: Actor, *others: Actor, title: str = "集い", **fields: object) -> Room:
         """A new group."""
