@@ -39,6 +39,8 @@ FREE = {
     "TSUDOI_CONNECTIONS_PER_ADDRESS_MAX": "1000000",
     # Another generator may know no more than to send a heartbeat now and then.
     "TSUDOI_PONG_WAIT_S": "30",
+    # Everybody hears every post, also where people would see one card that says how much is going on.
+    "TSUDOI_BUSY_POSTS_PER_MIN": "0",
     "TSUDOI_LOG_LEVEL": "warning",
 }
 
