@@ -51,15 +51,15 @@ class Judge:
         self._page = page
         page.evaluate(AXE_SCRIPT)
 
-    def all(self) -> None:
-        """What is shown now, in every look."""
-        self._in(LOOKS)
+    def all(self) -> list[str]:
+        """What is wrong with what is shown now, in every look."""
+        return self._in(LOOKS)
 
-    def dialog(self) -> None:
-        """What stands above the page now, in each pair of colours, language and size."""
-        self._in(PAIRS)
+    def dialog(self) -> list[str]:
+        """What is wrong with what stands above the page now, in each pair of colours, language and size."""
+        return self._in(PAIRS)
 
-    def _in(self, looks: Sequence[tuple[str, str, tuple[int, int]]]) -> None:
+    def _in(self, looks: Sequence[tuple[str, str, tuple[int, int]]]) -> list[str]:
         faults = []
         for scheme, language, (width, height) in looks:
             self._page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -69,7 +69,7 @@ class Judge:
             if not self._page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
                 found.append("scrolls sideways")
             faults += [f"{scheme} {language} {width}: {fault}" for fault in found]
-        assert faults == []
+        return faults
 
 
 def test_the_ways_in_keep_the_rules(visit: Visit, link: str) -> None:
@@ -77,19 +77,19 @@ def test_the_ways_in_keep_the_rules(visit: Visit, link: str) -> None:
     page = visit.page(link)
     page.locator("[data-handle=aki]").wait_for()
     judge = Judge(page)
-    judge.all()
+    assert judge.all() == []
     page.locator("#door-ways summary").click()
     page.locator("#login-form").wait_for()
-    judge.all()
+    assert judge.all() == []
     page = visit.page(url)
     judge = Judge(page)
     page.locator("#open").click()
     page.locator("#join-form").wait_for()
-    judge.all()
+    assert judge.all() == []
     page.locator("#join-form .strong").click()
     page.locator("#address-form").wait_for()
     page.locator("#address-form .strong").click()
-    judge.all()
+    assert judge.all() == []
 
 
 @pytest.fixture
@@ -121,12 +121,12 @@ def talk(visit: Visit, demo: ServerProcess, link: str) -> Any:
 
 def test_the_house_keeps_the_rules(talk: Any) -> None:
     judge = Judge(talk)
-    judge.all()
+    assert judge.all() == []
     enter_room(talk)
     talk.locator(".folded").first.wait_for()
-    judge.all()
+    assert judge.all() == []
     talk.locator("#menu-button").click()
-    judge.dialog()
+    assert judge.dialog() == []
     talk.keyboard.press("Escape")
     for name, shown in (
         ("menu-me", "#profile .profile-head"),
@@ -137,7 +137,7 @@ def test_the_house_keeps_the_rules(talk: Any) -> None:
     ):
         entry(talk, name)
         talk.locator(shown).first.wait_for()
-        judge.dialog()
+        assert judge.dialog() == []
         talk.keyboard.press("Escape")
 
 
@@ -146,38 +146,38 @@ def test_what_opens_above_the_house_keeps_the_rules(talk: Any) -> None:
     judge = Judge(talk)
     talk.locator("#people-button").click()
     talk.locator("#room-form").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
     talk.locator("#people .person-open", has_text="@haru").click()
     talk.locator("#profile .bio").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
     talk.locator("#profile .profile-more .link").last.click()
     talk.locator("#report-form").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
     for _ in range(3):
         talk.keyboard.press("Escape")
     entry(talk, "menu-me")
     talk.locator("#profile .strong").click()
     talk.locator("#own-form").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
     talk.keyboard.press("Escape")
     talk.keyboard.press("Escape")
     talk.locator("#new-button:visible").click()
-    judge.dialog()
+    assert judge.dialog() == []
     talk.keyboard.press("Escape")
     invite(talk)
-    judge.dialog()
+    assert judge.dialog() == []
     talk.keyboard.press("Escape")
     sheet = found(talk, "電車の窓")
     sheet.locator("#post_text").fill("海が見えた")
     sheet.locator("#post-form [type=submit]").click()
     sheet.locator(".post").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
     sheet.locator(".link").first.click()
     sheet.locator("[data-place]").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
     sheet.locator("[data-which=posts]").click()
     sheet.locator("#place_words").wait_for()
-    judge.dialog()
+    assert judge.dialog() == []
 
 
 def focused(page: Any) -> str:

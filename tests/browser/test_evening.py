@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import PHONE, Visit
-from tests.browser.test_first_page import count, enter_room, line, state, write
+from tests.browser.test_first_page import count, enter_room, line, said, state, write
 from tests.browser.test_join import FULL_WIDTH, entry, give_address, invite, says
 from tests.support.server import ServerProcess
 
@@ -116,6 +116,8 @@ def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
         count(line(page, "トンネルの中"), 1)
         count(line(page, "もう着いた"), 1)
         count(page.locator("#pending .line"), 0)
+        assert sorted(said(page)[-2:]) == ["もう着いた", "トンネルの中"]
+    assert said(aki) == said(nao), "not the same order for both"
 
     # It does not end well: a block from the phone, which the other never learns of.
     nao.locator("#lines .who button", has_text="あき").first.tap()

@@ -33,6 +33,11 @@ def line(page: Any, text: str) -> Any:
     return page.locator("#lines .line", has=page.locator(".text", has_text=text))
 
 
+def said(page: Any) -> list[str]:
+    """The words of all lines on the screen, in their order."""
+    return [text.strip() for text in page.locator("#lines .line .text").all_text_contents()]
+
+
 def state(page: Any, words: str) -> None:
     """Wait until the page says this of its link."""
     page.locator("#link-text", has_text=words).wait_for()
@@ -137,6 +142,7 @@ def test_enter_belongs_to_an_open_conversion(visit: Visit, link: str) -> None:
     line(aki, "今日は").wait_for()
     line(haru, "今日は").wait_for()
     has_value(aki, "")
+    assert said(aki)[-2:] == said(haru)[-2:] == ["まだかな", "今日は"]
 
 
 def test_on_touch_enter_breaks_the_line(visit: Visit, link: str) -> None:
@@ -317,6 +323,9 @@ def test_a_group_is_founded(visit: Visit, link: str) -> None:
     aki.locator("#add-do").click()
     mio.locator(".told", has_text="あきさんがけんさんを迎えました").wait_for()
     mio.locator("#people-button", has_text="3 人").wait_for()
+    told = [text for text in mio.locator(".told").all_text_contents() if "迎えました" in text]
+    assert len(told) == 2
+    assert ["けんさん" in text for text in told] == [False, True]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -359,6 +368,7 @@ def test_another_person_from_the_same_browser(visit: Visit, link: str) -> None:
     page.locator("#me", has_text="みおさん").wait_for()
     enter_room(page)
     count(page.locator(".row:not(.own)", has_text="あきです"), 1)
+    assert page.locator(".own", has_text="あきです").count() == 0
 
 
 def test_who_deletes_their_account_leaves_their_lines_without_a_name(visit: Visit, link: str) -> None:
@@ -384,6 +394,12 @@ def test_without_key_the_page_says_what_to_open(visit: Visit, demo: ServerProces
     # The right link, opened in the page that stands there already.
     page.goto(link)
     page.locator(".person").first.wait_for()
+    assert sorted(each.get_attribute("data-handle") for each in page.locator("[data-handle]").all()) == [
+        "aki",
+        "haru",
+        "ken",
+        "mio",
+    ]
 
 
 def test_without_a_demo_the_door_offers_log_in_and_codes(visit: Visit) -> None:

@@ -241,6 +241,7 @@ def test_a_member_enters_the_room_of_an_invite(visit: Visit, link: str) -> None:
     page.goto(service)
     page.locator("#open").click()
     says(page.locator("#gate"), "もう参加しています")
+    assert page.locator("#join-form").count() == 0, "there is nothing to join"
 
 
 def test_ended_sessions_leave_the_page_at_once(visit: Visit, link: str) -> None:
@@ -264,6 +265,8 @@ def test_ended_sessions_leave_the_page_at_once(visit: Visit, link: str) -> None:
     phone.locator("#ask-do").click()
     says(phone.locator("#door-text"), "ログアウトしました")
     says(second.locator("#door-text"), "ログインが切れました")
+    # Nothing of the house is left in sight anywhere.
+    assert [page.locator("#house").is_visible() for page in (desk, tab, phone, second)] == [False] * 4
 
 
 def test_a_log_in_is_told_to_the_other_devices(visit: Visit, link: str) -> None:
@@ -283,6 +286,8 @@ def test_a_log_in_is_told_to_the_other_devices(visit: Visit, link: str) -> None:
     other.locator("#code-form .strong").click()
     says(other.locator("#me"), "みおみおさん")
     says(mio.locator("#notice"), "新しい端末でログインがありました")
+    # Both sessions go on.
+    assert [page.locator("#house").is_visible() for page in (other, mio)] == [True, True]
 
 
 def test_enter_belongs_to_an_open_conversion(visit: Visit, link: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESKTOP, Visit
-from tests.browser.test_first_page import count, enter_room, has_value, line, state, write
+from tests.browser.test_first_page import count, enter_room, has_value, line, said, state, write
 from tests.browser.test_tabs import another_tab, texts
 from tests.support.server import ServerProcess
 
@@ -40,6 +40,7 @@ def test_a_draft_survives_a_reload_and_ends_with_its_sending(visit: Visit, link:
     enter_room(aki)
     line(aki, "書きかけの話").wait_for()
     has_value(aki, "")
+    assert said(aki).count("書きかけの話") == 1
 
 
 def test_a_draft_is_kept_during_a_conversion_without_touching_it(visit: Visit, link: str) -> None:
@@ -54,6 +55,7 @@ def test_a_draft_is_kept_during_a_conversion_without_touching_it(visit: Visit, l
     keys.send("Input.insertText", {"text": "今日は"})
     has_value(aki, "今日は")
     until_kept(aki, "draft", "今日は")
+    assert "今日は" not in said(aki), "keeping is not sending"
 
 
 def test_an_older_tab_does_not_overwrite_a_newer_draft(visit: Visit, link: str) -> None:
@@ -77,6 +79,7 @@ def test_an_older_tab_does_not_overwrite_a_newer_draft(visit: Visit, link: str) 
     enter_room(first)
     line(first, "新しい").wait_for()
     has_value(first, "")
+    assert [said(first).count(text) for text in ("新しい", "古い")] == [1, 0]
 
 
 def test_unsent_lines_survive_the_end_of_the_browser_and_come_once(visit: Visit, link: str) -> None:
@@ -201,3 +204,5 @@ def test_what_one_was_to_say_is_not_said_by_whoever_comes_in_meanwhile(
     for page in (aki, haru):
         line(page, "みおの言葉").wait_for()
         count(line(page, "あきの言葉"), 0)
+    assert said(aki) == said(haru)
+    assert said(haru)[-1] == "みおの言葉"

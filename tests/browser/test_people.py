@@ -167,6 +167,7 @@ def test_a_block_folds_lines_and_tells_nobody(visit: Visit, demo: ServerProcess,
     aki.locator("#ties .tab", has_text="ミュート中").click()
     aki.get_by_role("button", name="ミュートをやめる").click()
     says(aki.locator("#ties"), "ミュートしている人はいません")
+    assert ken.locator("#lines .folded").count() == 0, "whoever is blocked sees a difference"
 
 
 def test_reports_and_words_reach_the_operators(visit: Visit, demo: ServerProcess, link: str) -> None:

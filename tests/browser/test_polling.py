@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESKTOP, Visit
-from tests.browser.test_first_page import count, enter_room, line, state, write
+from tests.browser.test_first_page import count, enter_room, line, said, state, write
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
@@ -89,6 +89,8 @@ def test_sockets_that_never_greet_make_it_poll_until_they_do(visit: Visit, link:
     write(haru, "通った")
     line(aki, "通った").wait_for()
     count(aki.locator("#lines .line"), before + 1)
+    assert said(aki) == said(haru)
+    assert said(aki)[-2:] == ["塞がれている", "通った"]
 
 
 class Tunnel:

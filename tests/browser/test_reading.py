@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import LINK, PHONE, Visit
-from tests.browser.test_first_page import count, enter_room, line, post
+from tests.browser.test_first_page import count, enter_room, line, post, said
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -157,3 +157,4 @@ def test_a_quote_leads_to_its_line_wherever_it_stands(visit: Visit, long_room: t
     page.locator("#fresh").tap()
     expect(reply).to_be_in_viewport()
     count(target, 0)
+    assert sum("はじめの話って?" in text for text in said(page)) == 1

@@ -70,7 +70,7 @@ def scene(visit: Visit, demo: ServerProcess, link: str) -> dict[str, str]:
     return ids
 
 
-def keep(page: Any, name: str) -> None:
+def keep(page: Any, name: str) -> bytes:
     """The picture of a scene: looked at, and written down where that was asked for."""
     page.wait_for_function("() => document.fonts.status === 'loaded'")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -84,6 +84,7 @@ def keep(page: Any, name: str) -> None:
     if os.environ.get("TSUDOI_SCREENSHOTS") == "1":
         IMAGES.mkdir(exist_ok=True)
         (IMAGES / f"{name}.png").write_bytes(picture)
+    return picture
 
 
 @pytest.mark.browser
@@ -96,14 +97,14 @@ def test_the_pictures_are_made(visit: Visit, link: str, scene: dict[str, str]) -
     line(desk, "ポップコーン係").wait_for()
     desk.locator(".room .unread").nth(2).wait_for()
     desk.wait_for_function("() => document.querySelectorAll('.room .unread').length === 3")
-    keep(desk, "talk")
+    pictures = [keep(desk, "talk")]
 
     phone = visit.person(link, "mio", **PHONE, device_scale_factor=SCALE, color_scheme="dark")
     enter_room(phone)
     line(phone, "ポップコーン係").wait_for()
     phone.locator("#log").evaluate("each => { each.scrollTop = each.scrollHeight; }")
     phone.locator("#fresh").wait_for(state="hidden")
-    keep(phone, "phone")
+    pictures.append(keep(phone, "phone"))
 
     english = visit.browser.new_context(
         locale="en-GB", timezone_id="Asia/Tokyo", **PHONE, device_scale_factor=SCALE
@@ -113,12 +114,13 @@ def test_the_pictures_are_made(visit: Visit, link: str, scene: dict[str, str]) -
     enter_room(page)
     page.locator("#lines .who button", has_text="はる").first.click()
     says(page.locator("#profile"), "You follow each other")
-    keep(page, "profile")
+    pictures.append(keep(page, "profile"))
 
     guest = visit.page(invite(desk)[0], visit.context(**PHONE, device_scale_factor=SCALE))
     guest.locator("#open").click()
     says(guest.locator("#gate"), "あきさんからの招待です")
-    keep(guest, "invited")
+    pictures.append(keep(guest, "invited"))
+    assert len(set(pictures)) == len(NAMES)
 
 
 def test_the_readme_shows_them() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESKTOP, Visit
-from tests.browser.test_first_page import count, enter_room, line, post, state, write
+from tests.browser.test_first_page import count, enter_room, line, post, said, state, write
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
@@ -156,6 +156,7 @@ def test_a_leader_that_sleeps_is_not_waited_for(visit: Visit, link: str) -> None
     line(first, "起きている方で").wait_for()
     write(first, "起きた")
     line(second, "起きた").wait_for()
+    assert said(first)[-2:] == said(second)[-2:] == ["起きている方で", "起きた"]
 
 
 def test_whoever_comes_in_anew_comes_in_everywhere(visit: Visit, link: str) -> None:
@@ -171,6 +172,8 @@ def test_whoever_comes_in_anew_comes_in_everywhere(visit: Visit, link: str) -> N
     enter_room(first)
     write(first, "みおです")
     line(second, "みおです").wait_for()
+    assert said(first) == said(second)
+    assert second.locator(".own", has_text="みおです").count() == 1
 
 
 def test_where_locks_are_withheld_a_tab_is_alone(visit: Visit, link: str) -> None:
@@ -186,3 +189,5 @@ def test_where_locks_are_withheld_a_tab_is_alone(visit: Visit, link: str) -> Non
     write(page, "ひとりで")
     line(page, "ひとりで").wait_for()
     count(page.locator("#pending .line"), 0)
+    assert said(page)[-1] == "ひとりで"
+    assert visit.open_sockets() == 1
