@@ -109,7 +109,7 @@ export class Places {
 
   #drawLists() {
     const rows = this.#which === "posts" ? this.#found.map((post) => this.#foundRow(post)) : this.#cards.map((card) => this.#row(card));
-    const none = this.#loaded ? words.place_none[this.#which] : words.loading;
+    const none = this.#loaded ? words.place_none[this.#words ? "open" : this.#which] : words.loading;
     const list = rows.length ? el("ul", { class: "people-list" }, ...rows) : el("p", { class: "quiet" }, none);
     return {
       title: words.places,
@@ -161,7 +161,10 @@ export class Places {
   }
 
   #foundRow(post) {
-    return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: () => this.#showById(post.community) }, this.#words && el("span", { class: "person-name" }, post.text, el("small", { class: "note" }, `${post.author.name} · ${brief(post.at)}`))));
+    const told = el("span", { class: "person-name" }, post.text, el("small", { class: "note" }, `${post.author.name} · ${brief(post.at)}`));
+    // What stands in no community stands with its author.
+    const open = () => (post.community ? this.#showById(post.community) : this.#app.profile.open(post.author.id));
+    return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: open }, told));
   }
 
   // One place
@@ -200,11 +203,14 @@ export class Places {
     await this.#app.client.call("channel.watch", { channels: [this.#place.channel] }).catch(() => {});
   }
 
+  /** The newest posts, or those before a seq. */
   async #read(before = null) {
     const place = this.#place;
     try {
       const page = await this.#app.client.call("timeline.list", { community: place.id, limit: PAGE, ...(before ? { before } : {}) });
       if (place !== this.#place) return;
+      // Between the newest page and what was read before it, more may have been missed than the page holds.
+      if (before === null) for (const [id, { seq }] of this.#posts) if (seq <= page.seq) this.#posts.delete(id);
       this.#more = page.more_before;
       this.#put(page.posts);
     } catch (error) {

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from realtime.text import short_text_cost
-from tests.browser.conftest import PHONE, Visit
-from tests.browser.test_first_page import count
+from tests.browser.conftest import DESKTOP, PHONE, Visit
+from tests.browser.test_first_page import count, post
 from tests.browser.test_join import entry, says
+from tests.browser.test_polling import person_of
+from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 TEXTS = (
@@ -51,6 +53,38 @@ def say(sheet: Any, text: str) -> None:
 def texts(sheet: Any) -> list[str]:
     """The posts on the screen, the newest first."""
     return list(sheet.locator(".post-text").all_text_contents())
+
+
+class Cut:
+    """A browser whose links can be cut while the server lives. Being offline does not end a socket that stands."""
+
+    def __init__(self, visit: Visit) -> None:
+        visit.forgive("ERR_INTERNET_DISCONNECTED", "Failed to load", "WebSocket")
+        self.context = visit.context(**DESKTOP)
+        self._sockets: list[Any] = []
+        self._away = False
+        self.context.route_web_socket("**/gateway", self._gate)
+
+    def _gate(self, socket: Any) -> None:
+        if self._away:
+            socket.close(code=1011)
+        else:
+            socket.connect_to_server()
+            self._sockets.append(socket)
+
+    def away(self, page: Any) -> None:
+        """Into a tunnel; returns when the page has noticed."""
+        self._away = True
+        self.context.set_offline(True)
+        for socket in self._sockets:
+            socket.close(code=1011)
+        self._sockets.clear()
+        page.locator("#link:not([data-state=live])").wait_for(state="attached")
+
+    def back(self) -> None:
+        """Out of it."""
+        self._away = False
+        self.context.set_offline(False)
 
 
 def test_a_place_is_found_read_joined_and_posted_to_live(visit: Visit, link: str) -> None:
@@ -122,7 +156,8 @@ def test_149_characters_fit_and_the_page_counts_as_the_server_does(visit: Visit,
 
 
 def test_posts_are_found_by_a_word_and_a_reconnect_misses_nothing(visit: Visit, link: str) -> None:
-    aki, haru = visit.person(link, "aki"), visit.person(link, "haru")
+    cut = Cut(visit)
+    aki, haru = visit.person(link, "aki"), person_of(visit, link, cut.context, "haru")
     mine = found(aki, "電波のないところ")
     say(mine, "ﾋﾞｰﾙがおいしい")
     count(mine.locator(".post"), 1)
@@ -132,10 +167,65 @@ def test_posts_are_found_by_a_word_and_a_reconnect_misses_nothing(visit: Visit, 
     theirs.locator("#place-search [type=submit]").click()
     theirs.locator(".people-list button", has_text="おいしい").click()
     says(theirs.locator("#places-title"), "電波のないところ")
-    haru.context.set_offline(True)
-    visit.forgive("ERR_INTERNET_DISCONNECTED", "Failed to load")
+    cut.away(haru)
     say(mine, "聞こえないあいだ")
     count(mine.locator(".post"), 2)
-    haru.context.set_offline(False)
+    assert texts(theirs) == ["ﾋﾞｰﾙがおいしい"]
+    cut.back()
     count(theirs.locator(".post"), 2)
     assert texts(theirs) == ["聞こえないあいだ", "ﾋﾞｰﾙがおいしい"]
+
+
+def test_more_than_a_page_of_missed_posts_leaves_no_gap_in_what_is_shown(
+    visit: Visit, demo: ServerProcess, link: str
+) -> None:
+    cut = Cut(visit)
+    aki, haru = visit.person(link, "aki"), person_of(visit, link, cut.context, "haru")
+    mine = found(aki, "長いトンネル")
+    say(mine, "はじめ")
+    count(mine.locator(".post"), 1)
+    place = post(aki, demo.url, "community.list")["communities"][0]["id"]
+    theirs = places(haru)
+    theirs.locator("[data-which=open]").click()
+    theirs.locator("[data-place]", has_text="長いトンネル").click()
+    says(theirs.locator(".post-text").first, "はじめ")
+    cut.away(haru)
+    for number in range(40):
+        # As many as one may post in a second, and then more slowly.
+        while post_status(aki, demo.url, place, str(number)) == 429:
+            aki.wait_for_timeout(200)
+    cut.back()
+    says(theirs.locator(".post-text").first, "39")
+    assert texts(theirs) == [str(number) for number in range(39, 9, -1)]
+    theirs.get_by_role("button", name="もっと見る").click()
+    count(theirs.locator(".post"), 41)
+    assert texts(theirs) == [*(str(number) for number in range(39, -1, -1)), "はじめ"]
+
+
+def post_status(page: Any, url: str, place: str, text: str) -> int:
+    """Try to post, as the person of the page."""
+    body = {"community": place, "text": text, "nonce": text}
+    done = page.context.request.post(f"{url}/api/v1/post.create", data=body, headers={"origin": url})
+    return int(done.status)
+
+
+def test_words_that_are_nowhere_are_said_to_be_nowhere(visit: Visit, link: str) -> None:
+    sheet = places(visit.person(link, "aki"))
+    sheet.locator("[data-which=posts]").click()
+    says(sheet.locator(".sheet-body > .quiet"), "ことばを入れてさがします")
+    sheet.locator("#place_words").fill("どこにもない")
+    sheet.locator("#place-search [type=submit]").click()
+    says(sheet.locator(".sheet-body > .quiet"), "見つかりません")
+    assert sheet.locator(".people-list").count() == 0
+
+
+def test_a_post_of_no_community_leads_to_its_author(visit: Visit, demo: ServerProcess, link: str) -> None:
+    haru, aki = visit.person(link, "haru"), visit.person(link, "aki")
+    post(haru, demo.url, "post.create", text="ひとりごと", nonce="alone")
+    sheet = places(aki)
+    sheet.locator("[data-which=posts]").click()
+    sheet.locator("#place_words").fill("ひとりごと")
+    sheet.locator("#place-search [type=submit]").click()
+    sheet.locator(".people-list button", has_text="ひとりごと").click()
+    says(aki.locator("#profile .profile-head"), "@haru")
+    assert sheet.locator(".fault").all_text_contents() == [""] * sheet.locator(".fault").count()
