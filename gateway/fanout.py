@@ -56,6 +56,9 @@ class Hearer(Listener, Protocol):
     def lost(self, channel: str) -> None:
         """The channel was taken away; frames of it that are still unsent must not arrive."""
 
+    def doubt(self) -> None:
+        """What the account may do has changed: judge it again before it writes."""
+
     def failed(self) -> None:
         """What it should have been told may not have left: close, to be continued."""
 
@@ -227,6 +230,8 @@ class Fanout:
                 _hearer(listener).hear(parcel.target, after)
 
     def _take_away(self, listener: Listener, parcel: Parcel) -> None:
+        # Before anything else: a channel that is on the screen may be heard on, but is not written to any more.
+        _hearer(listener).doubt()
         left = self.hub.leave(listener, parcel.channel, parcel.seq)
         # Who fell behind hears it no more already, and may hold frames of it all the same.
         if left or not self.hub.hears(listener, parcel.channel):

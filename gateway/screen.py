@@ -100,6 +100,8 @@ async def _rejoin(
     """Leave channels and hear them again, from the client's positions where they are of this epoch."""
     node = socket.node
     same = request.epoch in ("", node.epoch)
+    # While it hears a channel no removal is missed; in between one may be.
+    socket.doubt()
     for name in names:
         node.hub.leave(socket, name)
         socket.forget_unsent(name)

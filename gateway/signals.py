@@ -2,7 +2,8 @@
 
 Called by both doors. What always holds: who may not write to the channel reaches nobody; what is sent is kept nowhere,
 and withheld from whoever is apart from the sender. Once an account was found to be inside a group or a community, its
-connection sends without asking the database, for as long as it hears the channel: removals are obeyed there first.
+connection sends without asking the database, for as long as it hears the channel: removals are obeyed there first, and
+whoever goes on hearing it because it is on the screen is asked about again.
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ class Story:
         barred = dice % 4 == 0
         await self.world.desk.db.write(lambda tx: bar_invites(tx, self.aki.account, barred=barred))
 
-    async def check(self) -> None:
+    async def check(self) -> dict[str, int]:
+        """No invite is used more often than it may be; how often each was."""
         rows = await self.world.desk.db.read(
             lambda tx: tx.rows(
                 "select i.id, i.uses, i.uses_max, (select count(*) from invite_use u where u.invite = i.id),"
@@ -147,12 +148,13 @@ class Story:
         for invite, uses, uses_max, users, held in rows:
             assert uses == users == self.came[invite]
             assert uses + held <= uses_max
+        return {row[0]: row[1] for row in rows}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS)
 def test_uses_never_exceed_and_equal_those_who_came(events: list[tuple[str, int]]) -> None:
-    async def play() -> None:
+    async def play() -> tuple[dict[str, int], dict[str, int]]:
         with tempfile.TemporaryDirectory() as home:
             means = Means("test", lambda: time.time_ns() // 1_000_000, IdMaker(random.Random(7).getrandbits))
             database = SqliteDatabase(Path(home) / "f", means)
@@ -164,7 +166,10 @@ def test_uses_never_exceed_and_equal_those_who_came(events: list[tuple[str, int]
                 for event, dice in events:
                     await story.step(event, dice)
                     await story.check()
+                uses = await story.check()
+                return uses, {invite: story.came[invite] for invite in uses}
             finally:
                 await database.close()
 
-    asyncio.run(play())
+    uses, came = asyncio.run(play())
+    assert uses == came

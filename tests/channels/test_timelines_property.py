@@ -212,13 +212,21 @@ class Evening:
         follows = {b for a, b in self.model.follows if a == reader.number}
         return {self.people[b].account for b in follows}
 
+    async def pages(self) -> list[list[str]]:
+        """What everybody's Follow timeline holds."""
+        shown = [await page(self.world, each.actor, p.Timeline.FOLLOW, limit=100) for each in self.readers]
+        return [[each.id for each in one.posts] for one in shown]
+
+    def expected(self) -> list[list[str]]:
+        """What it should hold."""
+        return [self.model.follow(reader.number) for reader in self.readers]
+
     async def check(self) -> None:
         """Every page, every replay and every reader against the model."""
+        assert await self.pages() == self.expected()
         for reader in self.readers:
             number, actor, model = reader.number, reader.actor, self.model
             expected = model.follow(number)
-            shown = await page(self.world, actor, p.Timeline.FOLLOW, limit=100)
-            assert [each.id for each in shown.posts] == expected
             everything = [said.post for said in model.posts]
             readable = [said.post for said in model.posts if model.may_read(number, said)]
             assert await got(self.world, actor, *everything[-50:]) == readable[-50:] if everything else True
@@ -339,6 +347,7 @@ async def test_an_evening_of_timelines(world: World, steps: list[tuple[str, int,
         if step[0] in ("unblock", "show"):
             await evening.again()
     await evening.check()
+    assert await evening.pages() == evening.expected()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -355,3 +364,5 @@ async def test_a_long_evening_of_timelines(world: World, seed: int) -> None:
         if dice.random() < 0.2:
             await evening.check()
     await evening.check()
+    assert await evening.pages() == evening.expected()
+    assert any(evening.expected()), "an evening in which something was read"

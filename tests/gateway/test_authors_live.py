@@ -162,6 +162,17 @@ async def test_who_hides_is_heard_no_more_and_again_when_they_are_back(
         await haru.until(lambda: set(posts(haru)) == {"ただいま", "ここにも"})
 
 
+async def seqs_until_the_end(reader: Reader, channel: str) -> list[int]:
+    """What still arrives of a channel until the connection ends."""
+    seqs = []
+    with contextlib.suppress(ConnectionError, EOFError):
+        while True:
+            frame = await reader.frame()
+            if frame.get("ch") == channel and "seq" in frame:
+                seqs.append(frame["seq"])
+    return seqs
+
+
 @pytest.mark.parametrize("reason", ["unfollow", "hide", "block", "private"])
 async def test_who_loses_an_author_gets_none_of_what_is_unsent(start_node: Start, reason: str) -> None:
     patient = {"queue_age_s": 60.0, "close_wait_s": 60.0, "tcp_user_timeout_s": 60.0}
@@ -181,6 +192,7 @@ async def test_who_loses_an_author_gets_none_of_what_is_unsent(start_node: Start
             while slow._slow is None or not slow._slow.queue.holds(name):
                 number += 1
                 await aki.call("post.create", text="あ" * 149, nonce=str(number))
+            unsent = min(held.piece.first for held in slow._slow.queue._pieces if held.piece.channel == name)
             match reason:
                 case "unfollow":
                     await other_device.call("follow.remove", account=a.account.id)
@@ -191,6 +203,8 @@ async def test_who_loses_an_author_gets_none_of_what_is_unsent(start_node: Start
                 case _:
                     await aki.call("account.update", private=True)
             await until(lambda: slow not in server.node.sockets)
+            arrived = await seqs_until_the_end(reader, name)
+            assert max(arrived, default=0) < unsent, "what had not left this process came after the end"
 
 
 @pytest.mark.parametrize("reason", ["hide", "block"])

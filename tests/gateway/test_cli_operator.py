@@ -32,16 +32,16 @@ def test_an_operator_looks_after_people_and_every_command_leaves_a_line(shell: S
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "told"),
     [
-        ("account", "suspend", "nobody", "--reason", "x"),
-        ("account", "restore", "aki"),
-        ("account", "tree", "nobody"),
-        ("report", "show", "0" * 26),
-        ("report", "list", "--operator", "aki"),
-        ("audit", "list", "--target", "nobody"),
+        (("account", "suspend", "nobody", "--reason", "x"), "There is no account with the handle nobody."),
+        (("account", "restore", "aki"), "@aki is active."),
+        (("account", "tree", "nobody"), "There is no account with the handle nobody."),
+        (("report", "show", "0" * 26), f"There is no report {'0' * 26}."),
+        (("report", "list", "--operator", "aki"), "@aki is not an operator."),
+        (("audit", "list", "--target", "nobody"), "There is no account with the handle nobody."),
     ],
 )
-def test_what_an_operator_cannot_do_is_one_line(shell: Shell, words: tuple[str, ...]) -> None:
+def test_what_an_operator_cannot_do_is_one_line(shell: Shell, words: tuple[str, ...], told: str) -> None:
     shell("account", "create", "aki")
-    shell.complaint(*words, code=1)
+    assert shell.complaint(*words, code=1) == told

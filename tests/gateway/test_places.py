@@ -188,6 +188,25 @@ async def test_who_was_removed_signals_no_more(start_node: Start) -> None:
         await aki.until(lambda: signals(aki) == [1, 2])
 
 
+async def test_who_left_and_watches_on_signals_no_more(start_node: Start) -> None:
+    server = await start_node(FREE)
+    people = [await server.account(name) for name in ("aki", "haru")]
+    async with server.client(people[0]) as aki, server.client(people[1]) as haru:
+        channel = f"community:{await founded(aki, haru)}"
+        await haru.call("channel.watch", channels=[channel])
+        await settled(server, channel, 2)
+        await haru.call("channel.signal", ch=channel, data={"n": 1})
+        (socket,) = [each for each in server.node.sockets if each.account == people[1].account.id]
+        assert socket.writable == {channel}
+        await haru.call("community.leave", community=channel.partition(":")[2])
+        await haru.until(lambda: bool(haru.heard("community.left")))
+        await settled(server, channel, 2)
+        assert await refused(haru.call("channel.signal", ch=channel, data={"n": 2})) == "not_member"
+        await aki.call("channel.signal", ch=channel, data={"n": 3})
+        await aki.until(lambda: signals(aki)[-1:] == [3])
+        assert signals(aki) == [1, 3]
+
+
 async def test_a_block_is_obeyed_live_by_posts_and_signals_and_its_end_too(start_node: Start) -> None:
     server = await start_node(FREE)
     people = [await server.account(name) for name in ("aki", "ken", "mio")]
@@ -269,8 +288,10 @@ async def test_signals_and_posts_cross_nodes(postgres_url: str, valkey: Shared, 
         for number in range(10):
             await aki.call("channel.signal", ch=f"community:{place}", data={"n": number})
             await post(haru, place, f"{number}")
-        await haru.until(lambda: signals(haru) == list(range(10)))
-        await aki.until(lambda: posts(aki) == [f"{number}" for number in range(10)])
+        for client in (aki, haru):
+            await client.until(lambda c=client: len(signals(c)) >= 10 and len(posts(c)) >= 10)
+        assert signals(aki) == signals(haru) == list(range(10))
+        assert posts(aki) == posts(haru) == [f"{number}" for number in range(10)]
 
 
 async def test_what_is_on_the_screen_is_heard_until_it_is_not(start_node: Start) -> None:

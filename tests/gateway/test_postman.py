@@ -29,6 +29,7 @@ NEVER_S = 3_600.0
 SECRET = "secret"
 FACTS = {"seed": "s", "minutes": 10}
 CODE = code_of(SECRET, "s")
+MIO = "mio@example.org"
 
 
 @asynccontextmanager
@@ -50,7 +51,7 @@ def over(smtp: SmtpServer) -> SmtpMailer:
     return SmtpMailer(relay_of(smtp.url), SENDER)
 
 
-async def put(world: World, address: str = "mio@example.org", kind: str = "code") -> None:
+async def put(world: World, address: str = MIO, kind: str = "code") -> None:
     await world.desk.db.write(lambda tx: letters.put_letter(tx, address, kind, FACTS))
 
 
@@ -75,6 +76,7 @@ async def test_what_waited_before_the_start_leaves_without_a_bell(world: World, 
     await put(world)
     async with postman(world, over(smtp)) as man:
         await until(lambda: man.sent == 1)
+    assert [mail.to for mail in smtp.mails] == [MIO]
 
 
 async def test_without_a_bell_the_poll_finds_it(world: World, smtp: SmtpServer) -> None:
@@ -83,6 +85,7 @@ async def test_without_a_bell_the_poll_finds_it(world: World, smtp: SmtpServer) 
         man.wake()
         await put(world)
         await until(lambda: man.sent == 1)
+    assert [mail.to for mail in smtp.mails] == [MIO]
 
 
 async def test_a_relay_that_says_later_is_asked_later(world: World, smtp: SmtpServer) -> None:
@@ -166,6 +169,8 @@ async def test_a_database_that_breaks_off_is_asked_again(
         man.poll_s = 0.01
         man.wake()
         await until(lambda: man.sent == 1)
+    assert next(broken, None) is None, "it never broke off"
+    assert [mail.to for mail in smtp.mails] == [MIO]
 
 
 async def test_a_postman_who_leaves_lets_the_letter_in_his_hands_arrive(world: World) -> None:

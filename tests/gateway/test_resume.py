@@ -222,3 +222,6 @@ async def test_a_sync_of_the_inbox_hears_the_room_that_it_tells_of(start_node: S
         await h.until(lambda: bool(h.heard("room.joined")))
         hub.offer = offer  # type: ignore[method-assign]  # in time again
         await until(lambda: any(hub.hears(one, f"room:{room}") for one in hub.of_account(haru.account.id)))
+        await a.say(room, "やあ")
+        await h.until(lambda: bool(h.texts(room)))
+        assert h.texts(room) == ["やあ"]

@@ -89,14 +89,20 @@ async def test_who_fell_behind_and_loses_the_room_gets_none_of_what_is_unsent(st
     aki, haru = await server.friends("aki", "haru")
     async with server.client(aki) as a:
         room = (await a.call("room.create", title="集い", accounts=[haru.account.id], nonce="1"))["id"]
-        raw = (await stalled(server, haru.token))[0]
+        reader = Reader(*await stalled(server, haru.token))
         (slow,) = [s for s in server.node.sockets if s.account == haru.account.id]
         while server.node.hub.hears(slow, f"room:{room}"):
             await asyncio.gather(*(a.say(room, "x" * 1500) for _ in range(10)))
         async with server.client(haru) as h:
             await h.call("room.leave", room=room)
             await until(lambda: slow not in server.node.sockets)
-        raw.close()
+        told = []
+        with contextlib.suppress(ConnectionError, EOFError):
+            while True:
+                told.append((await reader.frame()).get("ev"))
+        assert "message.created" in told, "what had left before is there"
+        assert "behind" not in told, "what waited behind it in this process came after the end"
+        reader.raw.close()
 
 
 @pytest.mark.parametrize(

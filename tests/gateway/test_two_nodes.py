@@ -216,7 +216,8 @@ async def test_a_frozen_redis_holds_nobody_up(start_pair: StartPair, own_valkey:
 
 async def test_a_node_knows_its_peers(start_pair: StartPair, valkey: Shared) -> None:
     one, two = await start_pair(valkey.url, valkey.prefix, lease_renew_s=0.1)
-    await until(lambda: one.node.keeper.peers == 1 and two.node.keeper.peers == 1)
+    await until(lambda: one.node.keeper.peers and two.node.keeper.peers)
+    assert (one.node.keeper.peers, two.node.keeper.peers) == (1, 1)
 
 
 async def test_who_was_away_continues_on_either_node(pair: Pair) -> None:

@@ -64,9 +64,11 @@ def test_junk_is_a_value_error(junk: bytes) -> None:
 def test_noise_is_a_value_error_and_nothing_else(noise: bytes) -> None:
     for data in (noise, pack(ONE)[: len(noise)], noise[:20] + pack(ONE)[20:]):
         try:
-            unpack(data)
+            found = unpack(data)
         except ValueError:
             continue
+        # What is taken for a parcel is one: it can be carried on as it is.
+        assert unpack(pack(found)) == found
 
 
 @pytest.mark.parametrize(

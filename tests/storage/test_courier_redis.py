@@ -163,6 +163,7 @@ async def test_a_node_that_restarts_under_its_name_is_heard(cluster: Cluster) ->
         a.courier.publish(entry("room:1", run))
         await b.hears("room:1", run)
         await a.courier.close()
+    assert b.seqs("room:1") == [1, 2, 3]
 
 
 async def test_a_dropped_subscriber_subscribes_again(
@@ -188,6 +189,8 @@ async def test_a_subscriber_too_slow_for_the_server_recovers(
     own_valkey.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0")
     await until(lambda: a.courier.counters.published >= 2000, "all sent")
     await flows(a, b, 1)
+    assert b.seqs("room:probe") == [1]
+    assert b.courier.counters.reconnects >= 1
 
 
 async def test_an_emptied_server_says_only_what_it_heard_since(
@@ -297,6 +300,8 @@ async def test_a_subscription_that_carries_nothing_does_not_last(
         a = await cluster.open("a")
         await until(lambda: b.courier.healthy)
         await flows(a, b, 1)
+        assert b.seqs("room:probe") == [1]
+        assert b.courier.counters.reconnects >= 1
 
 
 MESSAGE = re.compile(rb"\*3\r\n\$7\r\nmessage\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n[^\r]*\r\n")
