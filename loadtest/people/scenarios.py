@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from loadtest.bench.machine import Circle
 from loadtest.people import schedule
 from loadtest.people.ground import Spawn
 from loadtest.people.ledger import Fault
@@ -18,6 +17,7 @@ from loadtest.people.meters import Delays
 from loadtest.people.person import Person
 from loadtest.people.run import Run, Wish, again
 from loadtest.people.watcher import Watcher
+from loadtest.serving import Circle
 
 READS_PER_LINE = 10
 QUIET_RATE = 10.0

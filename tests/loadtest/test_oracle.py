@@ -11,13 +11,13 @@ import pytest
 
 from channels import accounts
 from gateway.crowd import Circle, Crowd, gather
-from loadtest.bench.machine import Circle as Tokens
 from loadtest.people.board import Board, due_of, stamped
 from loadtest.people.ground import Ground
 from loadtest.people.ledger import Ledger
 from loadtest.people.oracle import judge_ledger
 from loadtest.people.run import Run, Wish
 from loadtest.people.watcher import Watcher
+from loadtest.serving import Circle as Tokens
 from realtime.settings import Limits
 from tests.support.nodes import RunningNode, Start
 from tests.support.tampering import tampered
