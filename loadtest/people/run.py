@@ -88,6 +88,8 @@ class Run:
         self.wish = wish
         self.meters = Meters()
         self.dice = random.Random(wish.seed)  # noqa: S311  # people, not secrets
+        # Apart, so that how often a server says no changes nothing of the evening.
+        self._patience = random.Random(wish.seed)  # noqa: S311
         self.board = Board(self.meters.begun)
         self.people: list[Person] = []
         self.watchers: list[Watcher] = []
@@ -125,26 +127,35 @@ class Run:
         await self._each(people, self._come)
 
     async def _come(self, person: Person) -> None:
-        await again(person.come)
+        await self.again(person.come)
 
     async def seat(self, watchers: Sequence[Watcher]) -> None:
         """Every watcher connects and has what it missed."""
         numbers = {id(watcher): number for number, watcher in enumerate(self.watchers)}
-        await self._each(watchers, lambda watcher: self._sit(watcher, numbers[id(watcher)]))
+        await self._each(watchers, lambda watcher: self.sit(watcher, numbers[id(watcher)]))
 
-    async def sit_again(self, watcher: Watcher, number: int) -> None:
-        """A watcher whose link was lost comes back and has what it missed."""
-        await self._sit(watcher, number)
+    async def sit(self, watcher: Watcher, number: int) -> None:
+        """A watcher, the run's `number`th, connects and has what it missed."""
 
-    async def _sit(self, watcher: Watcher, number: int) -> None:
         async def once() -> None:
             # Behind the whole people, who have the first addresses.
             await watcher.connect(self.ground.socket_url, self._means.address(len(self.people) + number))
             await watcher.live
 
-        await again(once)
+        await self.again(once)
         self.meters.counts["connects"] += 1
         self.meters.gauges["live"] = self.meters.gauges.get("live", 0) + 1
+
+    async def again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Try a few times, waiting longer each time: a server that admits so many at once says no to the rest."""
+        for number in range(TRIES):
+            try:
+                await work()
+                return
+            except OSError:
+                if number == TRIES - 1:
+                    raise
+                await asyncio.sleep(self._patience.uniform(0, min(10.0, 0.5 * 2**number)))
 
     async def _each(self, items: Sequence[Any], work: Callable[[Any], Awaitable[None]]) -> None:
         gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
@@ -297,15 +308,3 @@ class Run:
             [person for person in self.people if person.client.state != "stopped"],
             lambda person: person.leave(),
         )
-
-
-async def again(work: Callable[[], Awaitable[None]]) -> None:
-    """Try a few times, waiting longer each time: a server that admits so many at once says no to the rest."""
-    for number in range(TRIES):
-        try:
-            await work()
-            return
-        except (ConnectionError, OSError, TimeoutError):
-            if number == TRIES - 1:
-                raise
-            await asyncio.sleep(random.uniform(0, min(10.0, 0.5 * 2**number)))  # noqa: S311  # no secret

@@ -113,16 +113,6 @@ class Watcher(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def sleep(self) -> None:
-        """Take nothing from now on, without a word."""
-        if self.transport is not None:
-            self.transport.pause_reading()
-
-    def wake(self) -> None:
-        """Take what has come meanwhile."""
-        if self.transport is not None:
-            self.transport.resume_reading()
-
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
