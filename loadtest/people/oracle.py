@@ -168,10 +168,12 @@ def judge_board(board: Board, found: dict[str, History]) -> list[Fault]:
 
 
 def judge_watchers(watchers: Sequence[Watcher], found: dict[str, History]) -> list[Fault]:
-    """Each for itself: contiguous to the end."""
+    """Each for itself: contiguous, and to the end unless its link was lost since."""
     faults = []
     for watcher in watchers:
         faults += watcher.faults
+        if watcher.transport is None:
+            continue
         for channel, at in watcher.seqs.items():
             history = found.get(channel.decode())
             if history is not None and at < history.top:

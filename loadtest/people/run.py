@@ -254,6 +254,7 @@ class Run:
         """Ask the oracle; `readers` names for each channel the token of somebody who may read it."""
         self.gather_delays()
         self._note_generator()
+        await self._bring_back()
         self.phase = "asking the oracle"
         found = await oracle.histories(self.ground.socket_url, readers)
         tops = {name: history.top for name, history in found.items()}
@@ -266,7 +267,7 @@ class Run:
             account = person.client.connected.get("account", {}).get("id", "")
             faults += oracle.judge_ledger(person.ledger, account, found, settled=person.awake)
         faults += oracle.judge_board(self.board, found)
-        faults += oracle.judge_watchers([w for w in self.watchers if w.transport is not None], found)
+        faults += oracle.judge_watchers(self.watchers, found)
         self.figures["channels judged"] = len(found)
         self.figures["lines in the histories"] = sum(
             1 for history in found.values() for line in history.lines.values() if line is not None
@@ -274,6 +275,14 @@ class Run:
         self.figures["reloads"] = sum(person.ledger.reloads for person in self.people) + sum(
             w.reloads for w in self.watchers
         )
+
+    async def _bring_back(self) -> None:
+        """Watchers whose links were lost: they are to have everything, too."""
+        lost = [watcher for watcher in self.watchers if watcher.transport is None]
+        if lost:
+            self.meters.counts["links lost"] += len(lost)
+            self.meters.gauges["live"] -= len(lost)
+            await self.seat(lost)
 
     def _all_there(self, tops: dict[str, int]) -> bool:
         people = all(not person.ledger.settled(tops) for person in self.people if person.awake)

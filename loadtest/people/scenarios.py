@@ -307,7 +307,8 @@ async def invites(run: Run) -> None:
 
 async def _race(run: Run, host: Person, strangers: list[Person], due: float) -> None:
     room = host.places[0].removeprefix("room:")
-    made = await host.client.call("invite.create", nonce=f"race {host.number}", kind="room", room=room)
+    nonce = f"{host.means.run} race {host.number}"
+    made = await host.client.call("invite.create", nonce=nonce, kind="room", room=room)
     racers = run.dice.sample([one for one in strangers if host.places[0] not in one.places], RACERS)
     tries = await asyncio.gather(*(_redeem(run, racer, made["code"]) for racer in racers))
     run.meters.acknowledgement.add((run.meters.now - due,))
