@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.bench.machine import all_s
+from loadtest.bench.machine import BUSY_MAX, all_s
 from loadtest.people import oracle
 from loadtest.people.board import Board
 from loadtest.people.ground import Ground
 from loadtest.people.ledger import Fault
-from loadtest.people.meters import BUSY_MAX, Meters, beat
+from loadtest.people.meters import Meters, beat
 from loadtest.people.person import Means, Person
 from loadtest.people.schedule import Absence
 from loadtest.people.watcher import Watcher
