@@ -20,6 +20,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from loadtest.bench.machine import allow_files
 from loadtest.client import Client, Options
 from loadtest.rules import PROTOCOL
 
@@ -161,8 +162,7 @@ def _loop(work: Any) -> Any:
 
 def main() -> None:
     """Print the figures as JSON."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files()
     server = multiprocessing.get_context("spawn").Process(target=serve, daemon=True)
     server.start()
     time.sleep(1.5)

@@ -11,7 +11,8 @@ import uvloop
 from loadtest.bench import crowd, durable, hot_commands, latency, resume
 from loadtest.bench.console import finish, run, where
 from loadtest.bench.figures import Runs
-from loadtest.bench.machine import allow_files, home, take_last_core
+from loadtest.bench.home import home
+from loadtest.bench.machine import allow_files, take_last_core
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

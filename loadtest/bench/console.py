@@ -10,7 +10,7 @@ import orjson
 import uvloop
 
 from loadtest.bench.figures import Runs
-from loadtest.bench.machine import Home
+from loadtest.bench.home import Home
 
 Outcome = tuple[dict[str, float], list[str], list[str]]
 

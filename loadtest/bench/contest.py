@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loadtest.bench.home import Home
 from loadtest.bench.hot import Bench, signals
 from loadtest.bench.loads import BLASTS, CALM, ROOMS, Load
-from loadtest.bench.machine import Circle, Home
 from loadtest.bench.peering import PEERS, Peer, Unavailable
 from loadtest.bench.shots import Shot, ShotFailed
 from loadtest.bench.subjects import limit
+from loadtest.serving import Circle
 
 TSUDOI = "Tsudoi"
 LIMIT = "C, the least"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from loadtest.bench.figures import Row, percentile
 from loadtest.bench.lean import Lean, dial
-from loadtest.bench.machine import Circle, Server, memory_kib, watched
+from loadtest.bench.machine import memory_kib, watched
+from loadtest.serving import Circle, Server
 
 AT_ONCE = 64
 WHOLE_S = 120.0

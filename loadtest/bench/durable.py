@@ -11,7 +11,8 @@ import itertools
 
 from loadtest.bench.figures import Row, percentile
 from loadtest.bench.lean import Lean, dial
-from loadtest.bench.machine import Circle, Server, watched
+from loadtest.bench.machine import watched
+from loadtest.serving import Circle, Server
 
 GROUP = 10
 SENDERS = 64

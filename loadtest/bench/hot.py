@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest.bench.figures import Row
+from loadtest.bench.home import Home
 from loadtest.bench.loads import BLASTS, CALM, MANY, POST, ROOMS, SIGNAL, SPEAKERS, Load, Span, Target
-from loadtest.bench.machine import Circle, Home
 from loadtest.bench.shots import Generator, Shot, spread
 from loadtest.bench.subjects import Crowd, limit, tsudoi
+from loadtest.serving import Circle
 
 Outcome = tuple[dict[str, float], list[str], list[str]]
 

@@ -11,11 +11,12 @@ import orjson
 from loadtest.bench import contest, hot
 from loadtest.bench.console import finish, where
 from loadtest.bench.figures import Row, Runs
+from loadtest.bench.home import Home, home
 from loadtest.bench.hot import Bench, Outcome
 from loadtest.bench.loads import MANY, ROOMS, Load, Span
-from loadtest.bench.machine import Circle, Home, home
 from loadtest.bench.peering import peers_home
 from loadtest.bench.shots import Generator
+from loadtest.serving import Circle
 
 Round = Callable[[Bench, Home, Sequence[Circle]], Outcome]
 

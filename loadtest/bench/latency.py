@@ -6,7 +6,8 @@ import asyncio
 
 from loadtest.bench.figures import Row, percentile
 from loadtest.bench.lean import dial
-from loadtest.bench.machine import Circle, Server, watched
+from loadtest.bench.machine import watched
+from loadtest.serving import Circle, Server
 
 PAUSE_S = 0.01
 

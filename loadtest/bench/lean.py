@@ -36,6 +36,16 @@ def client_frame(payload: bytes) -> bytes:
     return b"\x81" + bytes((0x80 | 126,)) + struct.pack(">H", size) + MASK + payload
 
 
+def upgrade(netloc: str, path: str) -> bytes:
+    """A client's request to speak our protocol over WebSocket."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: {netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tsudoi.v1\r\n\r\n"
+    )
+    return head.encode()
+
+
 class Lean(asyncio.Protocol):
     """One connection; made by `dial`. Times are those of `time.perf_counter`, because uvloop's clock has steps of a
     millisecond. `frames` counts durable frames, `faults` what must not be; `name` begins its nonces."""
@@ -168,12 +178,7 @@ async def dial(url: str, token: str, deliver: Deliver | None = None, **connect: 
     transport, _ = await loop.create_connection(
         lambda: shaken, where.hostname or "127.0.0.1", where.port or 80
     )
-    key = base64.b64encode(os.urandom(16)).decode()
-    head = (
-        f"GET /gateway HTTP/1.1\r\nHost: {where.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tsudoi.v1\r\n\r\n"
-    )
-    transport.write(head.encode())
+    transport.write(upgrade(where.netloc, "/gateway"))
     rest = await shaken.done
     lean = Lean(token, deliver)
     lean.connection_made(transport)

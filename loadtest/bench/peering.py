@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.bench.loads import NATS, PLAIN, SOCKET_IO, Dialect, Target
-from loadtest.bench.machine import CHECKOUT
 from loadtest.bench.subjects import free_port, program
+from loadtest.serving import CHECKOUT
 
 PROGRAMS = Path(__file__).resolve().parent / "peers"
 INSTALL_S = 600.0

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from loadtest.bench.loads import Load, Span, Target, arguments
-from loadtest.bench.machine import BUSY_MAX, CHECKOUT, FOREIGN_MAX
+from loadtest.bench.machine import BUSY_MAX, FOREIGN_MAX
+from loadtest.serving import CHECKOUT
 
 PATIENCE_S = 300.0
 

@@ -15,8 +15,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from loadtest.bench.home import Home
 from loadtest.bench.loads import PLAIN, SIGNAL, Dialect, Load, Target
-from loadtest.bench.machine import Circle, Home, on_first_core
+from loadtest.bench.machine import on_first_core
+from loadtest.serving import Circle
 
 START_S = 30.0
 STOP_S = 10.0

@@ -14,11 +14,12 @@ import click
 import orjson
 import uvloop
 
-from loadtest.bench.machine import take_last_core
+from loadtest.bench.machine import allow_files, take_last_core
 from loadtest.people import live, report
-from loadtest.people.ground import Ground, GroundError, read_circles, spawned
+from loadtest.people.ground import Ground, spawned
 from loadtest.people.run import Run
 from loadtest.people.scenarios import SCENARIOS, Scenario, wish_of
+from loadtest.serving import ServingError, read_circles
 
 LISTED = "\n".join(f"  {each.name:<9} {each.summary} ({each.people:,} people)" for each in SCENARIOS.values())
 
@@ -81,7 +82,7 @@ def main(scenario: str, **options: Any) -> None:
     chosen = SCENARIOS[scenario]
     try:
         run = _play(chosen, options)
-    except GroundError as error:
+    except ServingError as error:
         raise click.ClickException(str(error)) from None
     title = f"{chosen.name}: {chosen.summary}"
     found = report.facts(run, title)
@@ -100,14 +101,15 @@ def _play(chosen: Scenario, options: dict[str, Any]) -> Run:
     with _ground(chosen, wish.people, options) as ground:
         there = sum(len(circle.tokens) for circle in ground.circles)
         if there < wish.people + chosen.besides:
-            raise GroundError(f"{wish.people + chosen.besides:,} people are wished, and {there:,} are there.")
-        missing = [
-            name for name in chosen.ground if name == "communities" and not ground.circles[0].communities
-        ]
-        if missing:
-            raise GroundError(
+            raise ServingError(
+                f"{wish.people + chosen.besides:,} people are wished, and {there:,} are there."
+            )
+        if "communities" in chosen.ground and not ground.circles[0].communities:
+            raise ServingError(
                 f"{chosen.name} needs people who share a community: `tsudoi seed --communities 1`."
             )
+        # Each of the people is an open file; the ordinary soft limit is 1,024.
+        allow_files()
         if options["nodes"] == 1:
             take_last_core()
         run = Run(ground, wish)
@@ -118,20 +120,20 @@ def _play(chosen: Scenario, options: dict[str, Any]) -> Run:
 @contextlib.contextmanager
 def _ground(chosen: Scenario, people: int, options: dict[str, Any]) -> Iterator[Ground]:
     if options["spawn"] == bool(options["url"]):
-        raise GroundError("Say --spawn, or --url with --tokens.")
+        raise ServingError("Say --spawn, or --url with --tokens.")
     if options["url"]:
         if options["tokens"] is None:
-            raise GroundError("--url needs --tokens: what `tsudoi seed --people` printed beside that server.")
+            raise ServingError(
+                "--url needs --tokens: what `tsudoi seed --people` printed beside that server."
+            )
         yield Ground(options["url"], read_circles(options["tokens"].read_text(encoding="utf-8")))
         return
     click.echo(f"making {people:,} people …", err=True)
-    several = options["nodes"] > 1
     wish = chosen.spawn(
         people,
         nodes=options["nodes"],
         database_url=options["database_url"],
         redis_url=options["redis_url"],
-        pinned=not several,
     )
     with spawned(wish) as ground:
         yield ground

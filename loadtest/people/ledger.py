@@ -155,7 +155,7 @@ class Ledger:
 
     def _keep(self, stream: Stream, frame: dict[str, Any]) -> None:
         body = BODIES.get(frame["ev"])
-        line = _line(frame["d"][body]) if body else None
+        line = line_of(frame["d"][body]) if body else None
         before = stream.told.setdefault(frame["seq"], line)
         # Deleted meanwhile is a skip; anything else must be the same words.
         if before is not None and line is not None and before != line:
@@ -189,7 +189,8 @@ class Ledger:
         return [name for name, stream in self.streams.items() if stream.next <= tops.get(name, 0)]
 
 
-def _line(body: dict[str, Any]) -> Line | None:
+def line_of(body: dict[str, Any]) -> Line | None:
+    """A message or post, of a push or of a page → the line, or None for what is deleted or technical."""
     if body.get("text") is None:
         return None
     author = body["author"]

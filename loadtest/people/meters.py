@@ -12,7 +12,6 @@ from typing import Any
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it has no types
 
 LOWEST_US, HIGHEST_US, DIGITS = 1, 120_000_000, 3
-BUSY_MAX = 0.85
 QUANTILES = (50.0, 90.0, 99.0, 99.9, 100.0)
 
 

@@ -15,13 +15,13 @@ import orjson
 
 from loadtest.client import Client, Options, ServerRefusal
 from loadtest.people.board import Board
-from loadtest.people.ledger import BODIES, Fault, Ledger, Line
+from loadtest.people.ledger import BODIES, Fault, Ledger, Line, line_of
 from loadtest.people.watcher import Watcher
 
 PAGE = 100
 AT_ONCE = 16
 PATIENCE_S = 120.0
-PLACES = {"room": ("message.list", "messages"), "community": ("timeline.list", "posts")}
+PAGES = {"room": ("message.list", "messages"), "community": ("timeline.list", "posts")}
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Reader:
     async def read(self, channel: str, after: int = 0) -> History:
         """All of a channel that lies after a seq."""
         kind, _, place = channel.partition(":")
-        operation, rows = PLACES[kind]
+        operation, rows = PAGES[kind]
         found = History()
         if kind == "room":
             room = await self._ask("room.get", room=place)
@@ -78,14 +78,6 @@ class Reader:
                 if asyncio.get_running_loop().time() > end:
                     raise
                 await asyncio.sleep(0.5)
-
-
-def line_of(row: dict[str, Any]) -> Line | None:
-    """A row of a page → the line, or None for what is deleted or technical."""
-    if row.get("text") is None:
-        return None
-    author = row["author"]
-    return Line(row["id"], author if isinstance(author, str) else author["id"], row["text"])
 
 
 async def histories(url: str, wanted: dict[str, str]) -> dict[str, History]:
@@ -168,10 +160,12 @@ def judge_board(board: Board, found: dict[str, History]) -> list[Fault]:
 
 
 def judge_watchers(watchers: Sequence[Watcher], found: dict[str, History]) -> list[Fault]:
-    """Each for itself: contiguous to the end."""
+    """Each for itself: contiguous, and to the end unless its link was lost since."""
     faults = []
     for watcher in watchers:
         faults += watcher.faults
+        if watcher.transport is None:
+            continue
         for channel, at in watcher.seqs.items():
             history = found.get(channel.decode())
             if history is not None and at < history.top:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,8 @@ class Means:
     """What everybody measured and nobody has counted yet, in seconds."""
     spread: bool
     """Come from an address of one's own in 127.0.0.0/8."""
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Begins the nonces: a server remembers those of the same people's last evening."""
 
     def address(self, number: int) -> str | None:
         """Twenty people share an address, as those in a house do."""
@@ -86,7 +89,8 @@ class Person:
         self._said += 1
         kind, _, name = place.partition(":")
         operation, answer = SAYING[kind]
-        fields = {kind: name, "text": stamped(words, due), "nonce": f"{self.number}.{self._said}"}
+        nonce = f"{self.means.run} {self.number}.{self._said}"
+        fields = {kind: name, "text": stamped(words, due), "nonce": nonce}
         meters = self.means.meters
         try:
             sent = await self.client.send(operation, **fields)

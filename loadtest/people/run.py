@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.bench.machine import all_s
+from loadtest.bench.machine import BUSY_MAX, all_s
 from loadtest.people import oracle
 from loadtest.people.board import Board
 from loadtest.people.ground import Ground
 from loadtest.people.ledger import Fault
-from loadtest.people.meters import BUSY_MAX, Meters, beat
+from loadtest.people.meters import Meters, beat
 from loadtest.people.person import Means, Person
 from loadtest.people.schedule import Absence
 from loadtest.people.watcher import Watcher
@@ -88,6 +88,8 @@ class Run:
         self.wish = wish
         self.meters = Meters()
         self.dice = random.Random(wish.seed)  # noqa: S311  # people, not secrets
+        # Apart, so that how often a server says no changes nothing of the evening.
+        self._patience = random.Random(wish.seed)  # noqa: S311
         self.board = Board(self.meters.begun)
         self.people: list[Person] = []
         self.watchers: list[Watcher] = []
@@ -125,26 +127,35 @@ class Run:
         await self._each(people, self._come)
 
     async def _come(self, person: Person) -> None:
-        await again(person.come)
+        await self.again(person.come)
 
     async def seat(self, watchers: Sequence[Watcher]) -> None:
         """Every watcher connects and has what it missed."""
         numbers = {id(watcher): number for number, watcher in enumerate(self.watchers)}
-        await self._each(watchers, lambda watcher: self._sit(watcher, numbers[id(watcher)]))
+        await self._each(watchers, lambda watcher: self.sit(watcher, numbers[id(watcher)]))
 
-    async def sit_again(self, watcher: Watcher, number: int) -> None:
-        """A watcher whose link was lost comes back and has what it missed."""
-        await self._sit(watcher, number)
+    async def sit(self, watcher: Watcher, number: int) -> None:
+        """A watcher, the run's `number`th, connects and has what it missed."""
 
-    async def _sit(self, watcher: Watcher, number: int) -> None:
         async def once() -> None:
             # Behind the whole people, who have the first addresses.
             await watcher.connect(self.ground.socket_url, self._means.address(len(self.people) + number))
             await watcher.live
 
-        await again(once)
+        await self.again(once)
         self.meters.counts["connects"] += 1
         self.meters.gauges["live"] = self.meters.gauges.get("live", 0) + 1
+
+    async def again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Try a few times, waiting longer each time: a server that admits so many at once says no to the rest."""
+        for number in range(TRIES):
+            try:
+                await work()
+                return
+            except OSError:
+                if number == TRIES - 1:
+                    raise
+                await asyncio.sleep(self._patience.uniform(0, min(10.0, 0.5 * 2**number)))
 
     async def _each(self, items: Sequence[Any], work: Callable[[Any], Awaitable[None]]) -> None:
         gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
@@ -243,6 +254,7 @@ class Run:
         """Ask the oracle; `readers` names for each channel the token of somebody who may read it."""
         self.gather_delays()
         self._note_generator()
+        await self._bring_back()
         self.phase = "asking the oracle"
         found = await oracle.histories(self.ground.socket_url, readers)
         tops = {name: history.top for name, history in found.items()}
@@ -255,7 +267,7 @@ class Run:
             account = person.client.connected.get("account", {}).get("id", "")
             faults += oracle.judge_ledger(person.ledger, account, found, settled=person.awake)
         faults += oracle.judge_board(self.board, found)
-        faults += oracle.judge_watchers([w for w in self.watchers if w.transport is not None], found)
+        faults += oracle.judge_watchers(self.watchers, found)
         self.figures["channels judged"] = len(found)
         self.figures["lines in the histories"] = sum(
             1 for history in found.values() for line in history.lines.values() if line is not None
@@ -263,6 +275,14 @@ class Run:
         self.figures["reloads"] = sum(person.ledger.reloads for person in self.people) + sum(
             w.reloads for w in self.watchers
         )
+
+    async def _bring_back(self) -> None:
+        """Watchers whose links were lost: they are to have everything, too."""
+        lost = [watcher for watcher in self.watchers if watcher.transport is None]
+        if lost:
+            self.meters.counts["links lost"] += len(lost)
+            self.meters.gauges["live"] -= len(lost)
+            await self.seat(lost)
 
     def _all_there(self, tops: dict[str, int]) -> bool:
         people = all(not person.ledger.settled(tops) for person in self.people if person.awake)
@@ -297,15 +317,3 @@ class Run:
             [person for person in self.people if person.client.state != "stopped"],
             lambda person: person.leave(),
         )
-
-
-async def again(work: Callable[[], Awaitable[None]]) -> None:
-    """Try a few times, waiting longer each time: a server that admits so many at once says no to the rest."""
-    for number in range(TRIES):
-        try:
-            await work()
-            return
-        except (ConnectionError, OSError, TimeoutError):
-            if number == TRIES - 1:
-                raise
-            await asyncio.sleep(random.uniform(0, min(10.0, 0.5 * 2**number)))  # noqa: S311  # no secret

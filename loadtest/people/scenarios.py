@@ -10,14 +10,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from loadtest.bench.machine import Circle
+from loadtest.client import ServerRefusal
 from loadtest.people import schedule
 from loadtest.people.ground import Spawn
 from loadtest.people.ledger import Fault
 from loadtest.people.meters import Delays
 from loadtest.people.person import Person
-from loadtest.people.run import Run, Wish, again
+from loadtest.people.run import Run, Wish
 from loadtest.people.watcher import Watcher
+from loadtest.serving import Circle
 
 READS_PER_LINE = 10
 QUIET_RATE = 10.0
@@ -119,7 +120,7 @@ async def chatter(run: Run) -> None:
 async def _arrive(run: Run, start: float, times: list[float], people: list[Person]) -> None:
     for at, person in zip(times, people, strict=True):
         await run.until(start + at)
-        run.begin(again(person.come))
+        run.begin(run.again(person.come))
 
 
 async def _strike(run: Run, start: float) -> None:
@@ -184,7 +185,7 @@ async def stampede(run: Run) -> None:
     start, seconds = run.start_clock(), run.wish.seconds
     cut_at = start + seconds / 3
     calm, storm = Delays(), Delays()
-    heard = Heard(run, quiet)
+    heard = Heard(quiet)
     run.begin(_talk_quietly(run, quiet, start, seconds))
     await run.until(cut_at)
     calm.add(heard.take())
@@ -217,11 +218,10 @@ async def stampede(run: Run) -> None:
 class Heard:
     """What a few people measured, apart from all others."""
 
-    def __init__(self, run: Run, people: list[Person]) -> None:
+    def __init__(self, people: list[Person]) -> None:
         self._delays: list[float] = []
         for person in people:
             person.aside = self._delays
-        self._run = run
 
     def take(self) -> list[float]:
         """Since the last time, in seconds."""
@@ -239,7 +239,7 @@ async def _talk_quietly(run: Run, people: list[Person], start: float, seconds: f
 
 async def _return(run: Run, number: int, watcher: Watcher, jitter_s: float) -> None:
     await asyncio.sleep(run.dice.uniform(0, jitter_s))
-    await run.sit_again(watcher, number)
+    await run.sit(watcher, number)
 
 
 # slow
@@ -253,7 +253,7 @@ async def slow(run: Run) -> None:
     slow_ones = people[: max(1, len(people) // 10)]
     others = people[len(slow_ones) :]
     start, third = run.start_clock(), run.wish.seconds / 3
-    heard = Heard(run, others)
+    heard = Heard(others)
     times = schedule.steady(run.wish.rate, run.wish.seconds)
     run.begin(run.timetable(start, times, lambda due: _long_line(run, run.dice.choice(others), due)))
     await run.until(start + third)
@@ -307,7 +307,8 @@ async def invites(run: Run) -> None:
 
 async def _race(run: Run, host: Person, strangers: list[Person], due: float) -> None:
     room = host.places[0].removeprefix("room:")
-    made = await host.client.call("invite.create", nonce=f"race {host.number}", kind="room", room=room)
+    nonce = f"{host.means.run} race {host.number}"
+    made = await host.client.call("invite.create", nonce=nonce, kind="room", room=room)
     racers = run.dice.sample([one for one in strangers if host.places[0] not in one.places], RACERS)
     tries = await asyncio.gather(*(_redeem(run, racer, made["code"]) for racer in racers))
     run.meters.acknowledgement.add((run.meters.now - due,))
@@ -326,8 +327,6 @@ async def _race(run: Run, host: Person, strangers: list[Person], due: float) -> 
 
 
 async def _redeem(run: Run, racer: Person, code: str) -> str:
-    from loadtest.client import ServerRefusal
-
     try:
         await racer.client.call("invite.redeem", code=code)
     except ServerRefusal as refusal:

@@ -2,45 +2,35 @@
 
 It reads of a frame what it must: channel, seq and, by the board, whether these are the bytes that everybody was told. What
 always holds: each channel goes on by one from where `connect` said, or from the position it was continued at; anything else is
-a `Fault`. It answers pings, comes back when told to, and is nobody's whole client: those are `loadtest.client`.
+a `Fault`. It answers pings, is brought back by the run where its link was lost, and is nobody's whole client: those are
+`loadtest.client`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
-import struct
 import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from loadtest.bench.lean import client_frame, upgrade
 from loadtest.people.board import Board
 from loadtest.people.ledger import PLACES, Fault
 
 HEAD = b'{"ch":"'
 SEQ = b'","seq":'
 SKIP = b',"ev":"skip","upto":'
-MASK = b"\x00\x00\x00\x00"
 UPGRADE_S = 20.0
-
-
-def client_frame(payload: bytes) -> bytes:
-    """One text frame of a client; a mask of zeros is a mask."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, 0x80 | size)) + MASK + payload
-    return b"\x81\xfe" + struct.pack(">H", size) + MASK + payload
 
 
 PONG = client_frame(b'{"op":"pong"}')
 
 
 class Watcher(asyncio.Protocol):
-    """See the module. `seqs` are its positions, kept over connections; `live` resolves to the time of `live`, `gone` to the
-    close code."""
+    """See the module. `seqs` are its positions, kept over connections; `live` resolves to the time of `live`; `transport` is
+    None without a link."""
 
     __slots__ = (
         "_answer",
@@ -51,8 +41,6 @@ class Watcher(asyncio.Protocol):
         "code",
         "epoch",
         "faults",
-        "frames",
-        "gone",
         "live",
         "reloads",
         "seqs",
@@ -68,7 +56,6 @@ class Watcher(asyncio.Protocol):
         self.seqs: dict[bytes, int] = {}
         self.epoch = ""
         self.faults: list[Fault] = []
-        self.frames = 0
         self.reloads = 0
         self.code = 0
         self.transport: asyncio.Transport | None = None
@@ -77,28 +64,25 @@ class Watcher(asyncio.Protocol):
         self._upgraded = False
         self._answer: asyncio.Future[dict[str, Any]]
         self.live: asyncio.Future[float]
-        self.gone: asyncio.Future[int]
 
     async def connect(self, url: str, local_address: str | None = None) -> None:
         """Connect, continued from where it stood; returns with the answer to `connect`. Raises `ConnectionError`, `OSError`,
         `TimeoutError`."""
         loop = asyncio.get_running_loop()
         self._tail, self._upgraded, self.code = b"", False, 0
-        self._answer, self.live, self.gone = (loop.create_future() for _ in range(3))
+        self._answer, self.live = loop.create_future(), loop.create_future()
         where = urlsplit(url)
+        secure = where.scheme == "wss"
         async with asyncio.timeout(UPGRADE_S):
             await loop.create_connection(
                 lambda: self,
                 where.hostname or "",
-                where.port or 80,
+                where.port or (443 if secure else 80),
+                ssl=True if secure else None,
                 local_addr=(local_address, 0) if local_address else None,
             )
-            key = base64.b64encode(os.urandom(16)).decode()
             assert self.transport is not None
-            self.transport.write(
-                f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tsudoi.v1\r\n\r\n".encode()
-            )
+            self.transport.write(upgrade(where.netloc, where.path))
             positions = {name.decode(): seq for name, seq in self.seqs.items()}
             body = {"token": self.token, "client": {"name": "watcher"}}
             if positions:
@@ -106,22 +90,13 @@ class Watcher(asyncio.Protocol):
             self._first = client_frame(orjson.dumps({"id": 1, "op": "connect", "d": body}))
             answer = await self._answer
         if "error" in answer:
+            self.close()
             raise ConnectionError(answer["error"]["message"])
 
     def close(self) -> None:
         """Hang up without a word."""
         if self.transport is not None:
             self.transport.abort()
-
-    def sleep(self) -> None:
-        """Take nothing from now on, without a word."""
-        if self.transport is not None:
-            self.transport.pause_reading()
-
-    def wake(self) -> None:
-        """Take what has come meanwhile."""
-        if self.transport is not None:
-            self.transport.resume_reading()
 
     # asyncio.Protocol
 
@@ -137,8 +112,6 @@ class Watcher(asyncio.Protocol):
             if not future.done():
                 future.set_exception(error)
                 future.exception()
-        if not self.gone.done():
-            self.gone.set_result(self.code or 1006)
 
     def data_received(self, data: bytes) -> None:
         """Frames, several at a time, whole or not."""
@@ -203,7 +176,6 @@ class Watcher(asyncio.Protocol):
             return
         if seq != last + 1:
             self._fault("hole" if seq > last else "double", channel, seq)
-        self.frames += 1
         if payload.startswith(SKIP, comma):
             self.seqs[channel] = int(payload[comma + len(SKIP) : -1])
             return

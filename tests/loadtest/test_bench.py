@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from loadtest.bench.figures import Row, Runs, percentile
+from loadtest.bench.home import Home, home
 from loadtest.bench.lean import Lean, client_frame, dial
 from loadtest.bench.loads import FRAME_BYTES, POST, SIGNAL, SPEAKERS, Dialect, Load, Span
-from loadtest.bench.machine import Circle, Home, home
 from loadtest.bench.shots import Generator
 from loadtest.bench.subjects import Crowd, tsudoi
+from loadtest.serving import Circle
 from realtime.settings import Limits
 from realtime.ws import FrameReader, frame
 from tests.support.nodes import Start

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from loadtest.people import cli, schedule
-from loadtest.people.ground import Circle, Ground, GroundError, Spawn, read_circles, spawned
+from loadtest.people.ground import Ground, Spawn, spawned
 from loadtest.people.meters import Delays
 from loadtest.people.scenarios import SCENARIOS
+from loadtest.serving import Circle, ServingError, read_circles
 from tests.support.valkey import Shared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +32,19 @@ SMALL = {
 }
 
 
-def play(*words: str) -> subprocess.CompletedProcess[str]:
-    """`python -m loadtest …`"""
-    command = [sys.executable, "-P", "-m", "loadtest", *words]
+def play(*words: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """`python -m loadtest …`, in a shell that was told something `before`."""
+    command = [
+        "sh",
+        "-c",
+        f'{before or ":"}; exec "$@"',
+        "sh",
+        sys.executable,
+        "-P",
+        "-m",
+        "loadtest",
+        *words,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=110, check=False
@@ -65,6 +76,19 @@ def test_a_scenario_ends_well_and_tells_what_it_saw(name: str, tmp_path: Path) -
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert f"Load test: {name}" in page
     assert name in ("idle", "invites") or page.count("<svg") == 2
+
+
+def test_more_people_than_the_machine_ordinarily_lets_a_process_have_files(tmp_path: Path) -> None:
+    crowd = ("--people", "200", "--whole", "20", "--rate", "5", "--seconds", "3")
+    done = play("match", "--spawn", *crowd, "--report", str(tmp_path), before="ulimit -Sn 128")
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    found = orjson.loads((tmp_path / "report.json").read_bytes())
+    assert found["faults"] == {}
+    assert found["counts"]["connects"] == 200
+    assert found["counts"]["lines"] == 15
+    assert found["deliveries"] == 15 * 200, (
+        "each line came to everybody, of whom most came as one file too many"
+    )
 
 
 def test_two_nodes_of_which_one_is_killed_lose_nothing(
@@ -113,16 +137,16 @@ def test_help_names_every_scenario_with_examples() -> None:
 
 
 def test_only_one_of_several_nodes_of_ours_is_killed() -> None:
-    with pytest.raises(GroundError, match="--nodes 2"):
+    with pytest.raises(ServingError, match="--nodes 2"):
         Ground("http://127.0.0.1:1", []).kill_one()
-    with pytest.raises(GroundError, match="need"), spawned(Spawn(people=20, nodes=2)):
+    with pytest.raises(ServingError, match="need"), spawned(Spawn(people=20, nodes=2)):
         pass
 
 
 def test_people_are_read_from_what_seed_prints() -> None:
     assert read_circles('{"tokens":["a"],"rooms":["r"],"communities":[]}\n\n') == [Circle(["a"], ["r"], [])]
     for wrong in ("{", '{"tokens":[]}', '["a"]', '{"tokens":[],"rooms":[],"x":1}'):
-        with pytest.raises(GroundError, match="seed"):
+        with pytest.raises(ServingError, match="seed"):
             read_circles(wrong)
 
 

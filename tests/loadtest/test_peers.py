@@ -33,11 +33,11 @@ from loadtest.bench.loads import (
     Target,
     arguments,
 )
-from loadtest.bench.machine import Circle
 from loadtest.bench.peering import PEERS, Unavailable
 from loadtest.bench.plots import draw_contest
 from loadtest.bench.shots import Generator, Shot, ShotFailed, judged
 from loadtest.bench.subjects import Crowd, free_port, program
+from loadtest.serving import Circle
 
 SMALL = Load("5 listeners", 5, rate=40)
 SMALL_ROOMS = Load("3 rooms of 2", 6, group=2, window=2)
