@@ -49,6 +49,8 @@ LINT = {
 ALONE = {"autobahn": "tests.autobahn", "audit": "tests.audit"}
 PASSED, SKIPPED, FAILED = range(3)
 RAN_AGAINST = "ran against"
+OVERDUE = "tests.support.overdue"
+"""A plugin by its name, so that the workers load it too."""
 
 
 @dataclasses.dataclass(eq=False)  # pytest keeps plugins in sets
@@ -64,6 +66,9 @@ class Tally:
         """One phase (set-up, call, tear-down) of one test has ended, here or in a worker."""
         if report.when == "call" or not report.passed:
             self._note(report)
+        if report.failed:
+            # At once, and again with pytest's own summary: a run that is cut short has told by then what went wrong.
+            print(f"\nFAILED in {report.when}: {report.nodeid}\n{report.longreprtext}", flush=True)
         if report.when == "call":
             self.seen += [
                 f"{report.nodeid}: {text}" for name, text in report.user_properties if name == RAN_AGAINST
@@ -116,7 +121,7 @@ def run_lint(run: Callable[[Sequence[str]], int]) -> list[str]:
 def run_tests(arguments: Sequence[str], tally: Tally) -> int:
     """Run pytest in this process (its workers are their own); its exit status."""
     print("== pytest", flush=True)
-    return int(pytest.main(list(arguments), plugins=[tally]))
+    return int(pytest.main(["-p", OVERDUE, *arguments], plugins=[tally]))
 
 
 def verdict(status: int, tally: Tally, *, strict: bool) -> list[str]:

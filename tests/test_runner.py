@@ -65,6 +65,52 @@ def test_every_kind_of_end_is_counted_once(tmp_path: Path, workers: tuple[str, .
     assert sorted(reasons) == ["known", "no moon tonight", "not here"]
 
 
+HANGS = """\
+import time
+import pytest
+
+@pytest.fixture
+def endless():
+    yield
+    while True:
+        time.sleep(1)
+
+def test_that_never_tidies_up(endless):
+    assert False, "wrong before it hangs"
+
+def test_that_takes_no_hint():
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            pass
+
+def test_behind_it(): pass
+"""
+
+
+def test_a_test_that_hangs_fails_by_name_and_the_others_run(tmp_path: Path) -> None:
+    path = tmp_path / "test_hangs.py"
+    path.write_text(HANGS)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    command = [sys.executable, "-m", "tests.runner", str(path), "-n", "1", "--timeout", "1"]
+    done = subprocess.run(
+        [*command, "-o", "overdue_grace=1"],
+        capture_output=True,
+        text=True,
+        cwd=runner.ROOT,
+        env=clean,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "1 passed, 2 failed, 0 skipped"
+    for name in ("test_that_never_tidies_up", "test_that_takes_no_hint"):
+        assert f"::{name}" in done.stdout
+        assert f"in {name.replace('test_that_never_tidies_up', 'endless')}" in done.stderr, "its stack"
+    assert done.stdout.index("wrong before it hangs") < done.stdout.index("== FAILURES ==")
+
+
 def test_a_right_run_ends_with_its_counts_alone(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(): pass\ndef test_more(): pass")
     status, lines = run(str(tmp_path / "test_it.py") + "::test_it")
