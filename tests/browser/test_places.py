@@ -167,6 +167,7 @@ def test_posts_are_found_by_a_word_and_a_reconnect_misses_nothing(visit: Visit, 
     theirs.locator("#place-search [type=submit]").click()
     theirs.locator(".people-list button", has_text="おいしい").click()
     says(theirs.locator("#places-title"), "電波のないところ")
+    count(theirs.locator(".post"), 1)
     cut.away(haru)
     say(mine, "聞こえないあいだ")
     count(mine.locator(".post"), 2)
