@@ -77,6 +77,7 @@ HANDLERS: dict[str, Handler] = {
     "reaction.get": reactions.get,
     "reaction.list": reactions.list_reactions,
     "timeline.list": timelines.list_posts,
+    "timeline.read": timelines.read,
     "post.search": search.posts,
     "account.search": search.accounts,
     "community.search": search.communities,

@@ -20,12 +20,14 @@ from realtime.errors import Refusal
 from realtime.settings import Limits
 from realtime.text import TextLimit, clean_optional, clean_text
 from storage import moderation
+from storage.communities import community_by_id
 from storage.database import Tx
 from storage.messages import Window, messages_by_id, page
 from storage.moderation import ReportRow
 from storage.profiles import profile_by_id
 from storage.rooms import member, room_by_id
 from storage.rows import MemberRow, MessageRow, RoomRow
+from storage.timelines import visible_posts
 
 AROUND = 10
 WORDS_BYTES_MAX = 8 * 1024
@@ -95,6 +97,15 @@ def _evidence(tx: Tx, me: str, request: n.ReportCreate) -> dict[str, object]:
             return {**_room(room), "lines": _lines(lines)}
         case n.ReportKind.MESSAGE:
             return _message(tx, me, request.target)
+        case n.ReportKind.POST:
+            return _post(tx, me, request.target)
+        case n.ReportKind.COMMUNITY:
+            place = community_by_id(tx, request.target)
+            if place is None:
+                raise Refusal("not_found")
+            return {
+                "community": {name: getattr(place, name) for name in ("id", "name", "purpose", "creator")}
+            }
 
 
 def _profile(tx: Tx, me: str, account: str) -> dict[str, object]:
@@ -116,6 +127,17 @@ def _message(tx: Tx, me: str, message: str) -> dict[str, object]:
     before = page(tx, room.id, me, Window(mine.from_seq, row.seq, True, AROUND))
     after = page(tx, room.id, me, Window(row.seq, SEQ_END, False, AROUND))
     return {**_room(room), "message": row.id, "lines": _lines([*before, row, *after])}
+
+
+def _post(tx: Tx, me: str, post: str) -> dict[str, object]:
+    """The post, and what it answers, quotes or passes on as far as its reporter may see that."""
+    row = visible_posts(tx, me, [post]).get(post)
+    if row is None or row.author == me:
+        raise Refusal("not_found")
+    others = [other for other in (row.reply_to, row.quote_of, row.repost_of) if other is not None]
+    shown = [row, *visible_posts(tx, me, others).values()]
+    fields = ("id", "home", "author", "at", "body", "reply_to", "quote_of", "repost_of", "mask")
+    return {"post": row.id, "posts": [{name: getattr(each, name) for name in fields} for each in shown]}
 
 
 def _place(tx: Tx, me: str, room_id: str, act: Act) -> tuple[RoomRow, MemberRow]:

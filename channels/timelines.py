@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from channels import communities
 from channels.desk import Actor, Desk
 from channels.posts import shown
@@ -18,6 +20,7 @@ from channels.rules.communities import Act, Facts, verdict
 from realtime import posts as p
 from realtime.errors import Refusal
 from realtime.ids import author_channel, community_channel
+from realtime.requests import Done
 from storage import log
 from storage.communities import community_by_id
 from storage.database import Tx
@@ -34,6 +37,8 @@ from storage.timelines import (
     page_of_home,
     page_of_homes,
     page_of_thread,
+    put_read_upto,
+    read_upto,
     visible_posts,
 )
 
@@ -55,6 +60,12 @@ async def list_posts(desk: Desk, actor: Actor, request: p.TimelineList) -> p.Pos
     """A page. Errors: `bad_request`, `not_found`, `forbidden` (a private account one does not follow)."""
     _check_fields(request)
     return await desk.db.read(lambda tx: _PAGES[request.which](tx, actor.account, request))
+
+
+async def read(desk: Desk, actor: Actor, request: p.TimelineRead) -> Done:
+    """Keep how far one has read. A time and no post: nothing that is stored says what somebody looked at (FEATURES §3)."""
+    await desk.db.write(lambda tx: put_read_upto(tx, actor.account, min(request.at, tx.now_ms())))
+    return Done()
 
 
 def _check_fields(request: p.TimelineList) -> None:
@@ -116,7 +127,8 @@ def _given(request: p.TimelineList) -> bool:
 def _follow(tx: Tx, viewer: str, request: p.TimelineList) -> p.PostPage:
     span = _span(request)
     found = page_of_homes(tx, homes_of(tx, viewer), viewer, span)
-    return _page(tx, viewer, (found, span.newest, request.limit), _given(request))
+    page = _page(tx, viewer, (found, span.newest, request.limit), _given(request))
+    return msgspec.structs.replace(page, read_at=read_upto(tx, viewer))
 
 
 def _profile(tx: Tx, viewer: str, request: p.TimelineList) -> p.PostPage:

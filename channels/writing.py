@@ -155,7 +155,7 @@ def _keep(tx: Tx, seqs: dict[str, int], made: list[tuple[PostRow, AccountRow]]) 
 
 
 def _home(item: PostItem, others: Mapping[str, PostRow]) -> str:
-    """A reply lives where what it answers does; everything else where its author says."""
+    """A reply to a community's post lives there too; everything else where its author says."""
     community = item.request.community
     answered = others.get(item.request.reply_to or "")
     if answered is not None:

@@ -157,7 +157,11 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 @click.option("--people", type=click.IntRange(1, 100_000), help="Make so many people for load tests instead.")
 @click.option(
-    "--circle", type=click.IntRange(1, 150), default=10, show_default=True, help="Friends per circle."
+    "--circle",
+    type=click.IntRange(1, 10_000),
+    default=10,
+    show_default=True,
+    help="Friends per circle, the first of whom all others follow; at most 150 where they have groups.",
 )
 @click.option("--rooms", type=click.IntRange(0, 500), default=1, show_default=True, help="Groups per circle.")
 @click.option(
@@ -175,11 +179,15 @@ def seed(people: int | None, as_json: bool, **crowd: Any) -> None:
     With --people, make people for load tests instead and print one line of JSON per circle of friends: their tokens and
     the ids of their rooms and communities. Keep the output secret: whoever has a token is that person.
     """
-    from gateway.crowd import Crowd
+    from gateway.crowd import CIRCLE_IN_A_ROOM_MAX, Crowd
     from gateway.offline import seed as run
     from gateway.offline import seed_crowd
 
     if people is not None:
+        if crowd["rooms"] and crowd["circle"] > CIRCLE_IN_A_ROOM_MAX:
+            raise click.UsageError(
+                f"A group holds {CIRCLE_IN_A_ROOM_MAX} people: a smaller --circle, or --rooms 0."
+            )
         guarded(lambda: seed_crowd(read_settings(), Crowd(people, **crowd), click.echo))
         return
     made = guarded(lambda: run(read_settings()))

@@ -18,6 +18,8 @@ from realtime.requests import RoomCreate
 from storage.database import Tx
 
 BATCH = 200
+CIRCLE_IN_A_ROOM_MAX = 150
+"""So many people a group holds (FEATURES §6)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from realtime.requests import POSITIONS_MAX, ChannelName, Id, Label, Limit, Nonc
 
 POSTS_AT_ONCE_MAX = 50
 WATCHED_MAX = 128
+MOMENT_MAX = 2**53 - 1
+"""The largest number that every client can read."""
 
 
 class Role(StrEnum):
@@ -118,7 +120,7 @@ class CommunityPage(Shape, frozen=True, kw_only=True):
 
 class PostCreate(Request, frozen=True, kw_only=True):
     """A post under the 149.3 rule, to a community one is inside of, or else to all who follow one. It may answer a post or
-    quote one; or it passes one on (`repost_of`) and has no text of its own. A reply lives where what it answers does."""
+    quote one; or it passes one on (`repost_of`) and has no text of its own. A reply to a community's post lives there too."""
 
     nonce: Nonce
     text: Text = ""
@@ -197,6 +199,12 @@ class TimelineList(Request, frozen=True, kw_only=True):
     limit: Limit = 50
 
 
+class TimelineRead(Request, frozen=True, kw_only=True):
+    """How far one has read what comes from whom one follows: up to this time. What is earlier than before changes nothing."""
+
+    at: Annotated[int, Meta(ge=0, le=MOMENT_MAX)]
+
+
 class Discovered(Shape, frozen=True, kw_only=True):
     """A community that people are inside of who follow one and are followed by one: `because` of these accounts."""
 
@@ -207,13 +215,15 @@ class Discovered(Shape, frozen=True, kw_only=True):
 class PostPage(Shape, frozen=True, kw_only=True):
     """Posts in the order of their seq, or by id where they come from several channels; `more_*` say whether there are others
     on that side. `seq` is the channel's newest entry at the time of reading: live pushes continue after it; 0 where there
-    are several. `found` is what `discover` finds."""
+    are several. `found` is what `discover` finds; `read_at` in `follow` how far one has read (`timeline.read`), null before the
+    first time."""
 
     posts: list[Post]
     more_before: bool
     more_after: bool
     seq: int
     found: list[Discovered] = field(default_factory=list)
+    read_at: int | None = None
 
 
 class Signal(Request, frozen=True, kw_only=True):

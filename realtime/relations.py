@@ -38,6 +38,8 @@ class ReportKind(StrEnum):
     ACCOUNT = "account"
     ROOM = "room"
     MESSAGE = "message"
+    POST = "post"
+    COMMUNITY = "community"
 
 
 class ReportReason(StrEnum):
@@ -142,7 +144,7 @@ class People(Shape, frozen=True, kw_only=True):
 
 
 class ReportCreate(Request, frozen=True, kw_only=True):
-    """What is wrong with an account, a room or a message that one may see. What it looked like is kept with it."""
+    """What is wrong with an account, a room, a message, a post or a community that one may see. What it looked like is kept with it."""
 
     kind: ReportKind
     target: Id

@@ -112,6 +112,7 @@ PLACES = (
         "Posts by page: of whom one follows, of a community, a person or a thread; or communities to discover.",
         ("not_found", "forbidden"),
     ),
+    Operation("timeline.read", p.TimelineRead, Done, "Say how far one has read of whom one follows."),
     Operation("post.search", f.Search, f.FoundPosts, "Posts with these words.", cost=3),
     Operation("account.search", f.Search, f.FoundAccounts, "People with this name or handle.", cost=3),
     Operation("community.search", f.Search, f.FoundCommunities, "Communities with these words.", cost=3),

@@ -45,6 +45,7 @@ _QUERIES = {
         " where author = :me and deleted_at is null order by at"
     ),
     "reactions": "select post, kind, what, at from reaction where account = :me order by at",
+    "reading": "select follow_at from reading where account = :me",
     "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",
     "support": "select id, words, request_id, at from support where account = :me order by at",
 }

@@ -97,6 +97,7 @@ _ERASE = (
     "delete from block where blocker = :id or blocked = :id",
     "delete from mute where muter = :id or muted = :id",
     "delete from nonce where account = :id",
+    "delete from reading where account = :id",
     "update invite set state = 'revoked', ended_at = :now where issuer = :id and state in ('live', 'paused')",
     "update report set reporter = null, words = '' where reporter = :id",
     "update support set account = null, words = '' where account = :id",

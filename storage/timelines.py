@@ -179,3 +179,19 @@ def near_communities(tx: Tx, viewer: str, least: int, limit: int) -> list[tuple[
     for place, who in rows:
         found.setdefault(place, []).append(who)
     return list(found.items())
+
+
+def read_upto(tx: Tx, account: str) -> int | None:
+    """Up to when somebody has read whom they follow, in Unix milliseconds; None before the first time."""
+    rows = tx.rows("select follow_at from reading where account = :account", account=account)
+    return rows[0][0] if rows else None
+
+
+def put_read_upto(tx: Tx, account: str, at: int) -> None:
+    """It goes on and never back."""
+    tx.rows(
+        "insert into reading (account, follow_at) values (:account, :at) on conflict (account) do update"
+        " set follow_at = excluded.follow_at where reading.follow_at < excluded.follow_at",
+        account=account,
+        at=at,
+    )

@@ -8,6 +8,7 @@
 //   live   {account, badges, stale}    everything missed was handed out; `stale` channels are to be read by page
 //   event  frame                       a durable or ephemeral push
 //   reload {ch}                        read this channel anew by page
+//   busy   {ch}                        so much is said there that it pauses for whoever does not watch it
 
 import { CallError, currentSession, post } from "./http.js";
 import { PolledSocket } from "./polling.js";
@@ -55,6 +56,11 @@ export class Client {
   /** leader, follower or alone, for the curious. */
   get role() {
     return this.#tabs.role;
+  }
+
+  /** Is this channel heard without being on the screen? */
+  hears(ch) {
+    return this.#core.streams.own.has(ch);
   }
 
   /** The server's time, as far as one can tell. */
@@ -165,6 +171,7 @@ export class Client {
     else if (what === "hello") this.#greeted(a);
     else if (what === "live") this.#live(a);
     else if (what === "state") this.#state(a, b);
+    else if (what === "busy") this.#busy(a, b);
     else if (what === "reload") {
       this.#hub.reload(a, b);
       this.#emit("reload", { ch: a });
@@ -191,6 +198,11 @@ export class Client {
   #event(what, frame) {
     if (this.role === "leader") this.#hub.pass(frame);
     if (what === "event") this.#emit("event", frame);
+  }
+
+  #busy(ch, seq) {
+    if (this.role === "leader") this.#hub.busy(ch, seq);
+    this.#emit("busy", { ch });
   }
 
   #greeted(hello) {

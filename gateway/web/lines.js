@@ -12,7 +12,7 @@ const QUOTE_CHARS = 80;
 const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/;
 
 /** The language that words of people are read aloud in, where it is not the page's. */
-function tongue(text) {
+export function tongue(text) {
   return words.lang !== "ja" && JAPANESE.test(text) ? "ja" : null;
 }
 

@@ -7,6 +7,7 @@ import { demoKey, knock, say } from "./door.js";
 import { byId, fillWords } from "./dom.js";
 import { why } from "./forms.js";
 import { GroupSheet } from "./group.js";
+import { Home } from "./home.js";
 import { post } from "./http.js";
 import { INSIDE, OPEN, forget, recall } from "./kept.js";
 import { languageSwitch, onLanguage } from "./language.js";
@@ -14,14 +15,21 @@ import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
+import { PlaceNames } from "./placenames.js";
 import { Places } from "./places.js";
+import { PostActs } from "./postacts.js";
+import { PostBook } from "./posts.js";
+import { PostBox } from "./postbox.js";
 import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
+import { Screen } from "./screen.js";
 import { Settings } from "./settings.js";
 import { Shelf } from "./shelf.js";
 import { TalkView } from "./talkview.js";
+import { ThreadSheet } from "./thread.js";
 import { Ties } from "./ties.js";
+import { Ways } from "./ways.js";
 import { words } from "./words.js";
 
 const NOTICE_MS = 5_000;
@@ -42,21 +50,31 @@ class Page {
       changed: (room) => room === this.room && this.talk.render(),
       sent: (line, sent) => this.talk.sent(line, sent),
     });
+    this.book = new PostBook(this.client, this.people);
+    this.postbox = new PostBox(this.client, { shelf: this.shelf, changed: () => this.#pending() });
+    this.screen = new Screen(this.client);
+    this.placeNames = new PlaceNames(this.client, () => this.#posts((each) => each.render()));
     this.talk = new TalkView(this);
     this.list = new RoomList(this);
     this.dialogs = new Dialogs(this);
     // In the order in which they may stand above each other.
     this.group = new GroupSheet(this);
     this.settings = new Settings(this);
+    this.acts = new PostActs(this);
+    this.home = new Home(this);
     this.places = new Places(this);
+    this.thread = new ThreadSheet(this);
     this.profile = new ProfileSheet(this);
     this.ties = new Ties(this);
     this.contact = new Contact(this);
     this.menu = new Menu(this);
+    this.ways = new Ways(this);
     this.client.on("state", (state) => this.#state(state));
     this.client.on("live", (live) => this.#live(live));
     this.client.on("event", (frame) => this.#event(frame));
     this.client.on("reload", ({ ch }) => this.#reload(ch));
+    this.client.on("busy", ({ ch }) => this.home.paused(ch));
+    this.book.on((ids) => this.#posts((each) => each.touched(ids)));
     this.#listen();
   }
 
@@ -68,13 +86,11 @@ class Page {
     byId("new-button").addEventListener("click", () => this.dialogs.openNew());
     byId("people-button").addEventListener("click", () => this.#openPeople());
     byId("me").addEventListener("click", () => this.profile.open(this.people.me.id));
-    byId("skip").addEventListener("click", () => this.talk.focus() || byId("new-button").focus());
+    byId("skip").addEventListener("click", () => this.talk.focus() || this.home.focus());
     byId("door-languages").replaceChildren(languageSwitch());
     onLanguage(() => this.#respoken());
     byId("leave").addEventListener("click", () => this.#leave());
-    byId("back").addEventListener("click", () => history.back());
     byId("link-act").addEventListener("click", () => this.#mend());
-    addEventListener("popstate", ({ state }) => (state?.room ? this.#show(state.room) : this.#showList()));
     addEventListener("hashchange", () => this.#leave());
     addEventListener("online", () => this.client.online());
     addEventListener("pageshow", () => this.client.nudge());
@@ -85,6 +101,7 @@ class Page {
       if (this.client.state === "live") this.marks.load();
       this.#render();
       this.talk.woken();
+      this.home.woken();
     });
   }
 
@@ -151,11 +168,14 @@ class Page {
     this.people.clear();
     this.marks.clear();
     this.rooms.clear();
-    this.places.clear();
-    this.#showList();
+    this.#posts((each) => each.clear());
+    this.screen.clear();
+    this.placeNames.clear();
+    this.book.clear();
+    this.ways.forget();
     this.outbox.close();
+    this.postbox.close();
     this.shelf.close();
-    history.replaceState(null, "");
   }
 
   #screen(name) {
@@ -206,13 +226,16 @@ class Page {
       this.people.put(account);
       this.shelf.open(account.id);
       this.outbox.open(account.id);
+      this.postbox.open(account.id);
       this.#tellName();
       byId("leave").hidden = !demoKey();
       localStorage.setItem(INSIDE, "yes");
       this.#screen("house");
     }
     const missed = this.room && stale.has(`room:${this.room}`);
-    this.places.live();
+    await this.screen.live();
+    this.home.live(stale);
+    this.#posts((each) => each !== this.home && each.live());
     await this.rooms.load();
     this.#arrived();
     if (missed) await this.talk.reload();
@@ -230,7 +253,8 @@ class Page {
 
   #event(frame) {
     this.menu.apply(frame);
-    this.places.apply(frame);
+    this.book.apply(frame);
+    this.#posts((each) => each.apply(frame));
     if (frame.ch === `room:${this.room}`) this.talk.apply(frame);
     this.rooms.apply(frame);
     if (frame.ev === "room.updated") this.talk.head();
@@ -238,8 +262,17 @@ class Page {
 
   #reload(ch) {
     this.rooms.load();
-    this.places.reload(ch);
+    this.#posts((each) => each.reload(ch));
     if (ch === `room:${this.room}`) this.talk.reload();
+  }
+
+  /** Everything that shows posts. */
+  #posts(tell) {
+    for (const each of [this.home, this.places, this.thread, this.profile]) tell(each);
+  }
+
+  #pending() {
+    for (const each of [this.home, this.places, this.thread]) each?.pending();
   }
 
   #roomsChanged() {
@@ -247,12 +280,13 @@ class Page {
     this.talk.head();
     this.group.changed();
     const gone = this.room && this.rooms.loaded && !this.rooms.get(this.room);
-    if (gone) this.#showList();
+    if (gone) this.ways.base();
   }
 
   #render() {
     this.list.render();
     this.talk.render();
+    this.#posts((each) => each.render());
   }
 
   /** Whom one blocks or mutes has changed, or who asks to follow. */
@@ -318,35 +352,11 @@ class Page {
     this.#noticeTimer = setTimeout(() => (byId("notice").textContent = ""), ms);
   }
 
-  // Where one is
-
-  /** Open a room; the browser's way back leads to the list. */
+  /** Open a room. */
   go(room) {
-    if (history.state?.room) history.replaceState({ room }, "");
-    else history.pushState({ room }, "");
-    this.#show(room);
-  }
-
-  #show(room) {
-    const card = this.rooms.get(room);
-    if (!card) {
-      this.#showList();
-      return;
-    }
-    document.body.dataset.view = "talk";
-    if (room === this.room) return;
-    this.talk.open(card);
-    this.list.render();
-    if (!card.people) this.rooms.refresh(room);
-  }
-
-  #showList() {
-    document.body.dataset.view = "rooms";
-    this.talk.close();
-    this.list.render();
+    this.ways.go(room);
   }
 }
 
 fillWords(document, words);
-history.replaceState(null, "");
 new Page().begin();

@@ -2,6 +2,8 @@
 
 import { ask } from "./dialogs.js";
 import { el, face } from "./dom.js";
+import { Feed } from "./feed.js";
+import { FeedView } from "./feedview.js";
 import { why } from "./forms.js";
 import { Sheet } from "./sheet.js";
 import { words } from "./words.js";
@@ -12,19 +14,67 @@ export class ProfileSheet {
   #id = null;
   #profile = null;
   #missing = false;
+  #list = el("ol", { class: "posts", id: "profile-list" });
+  #view;
+  #channel = null;
 
   /** `app` has client, people, rooms, marks, ties, settings, contact, menu, go(room) and notice(text). */
   constructor(app) {
     this.#app = app;
+    this.#view = new FeedView(app, this.#list, { place: false });
+    this.#sheet.onClose(() => this.#left());
   }
 
   /** Show an account. */
   open(id) {
+    this.#left();
     this.#id = id;
+    this.#view.show(new Feed(this.#app.client, this.#app.book, { which: "profile", account: id }));
     this.#profile = null;
     this.#missing = false;
     this.#sheet.open(() => this.#draw());
     this.refresh();
+  }
+
+  /** A push, after the book has heard it. */
+  apply({ ch, ev, d }) {
+    if (ev === "post.created" && ch === this.#channel && this.#view.feed?.add(d.post.id)) this.#view.render();
+  }
+
+  render() {
+    if (this.#channel) this.#view.render();
+  }
+
+  touched(ids) {
+    if (this.#channel) this.#view.touched(ids);
+  }
+
+  live() {
+    if (this.#channel) this.#view.read();
+  }
+
+  reload(ch) {
+    if (ch === this.#channel) this.#view.read();
+  }
+
+  clear() {
+    this.#sheet.close();
+    this.#view.show(null);
+  }
+
+  #left() {
+    if (this.#channel) this.#app.screen.leave(this.#channel);
+    this.#channel = null;
+  }
+
+  /** The posts of who may be read, as long as they are on the screen. */
+  async #watch({ id, gone, relation, private: closed }) {
+    const open = !gone && !relation.blocked && (!closed || relation.following || id === this.#app.people.me?.id);
+    if (!open) this.#left();
+    if (!open || this.#channel) return;
+    this.#channel = `author:${id}`;
+    await this.#app.screen.watch(this.#channel);
+    if (this.#channel === `author:${id}`) await this.#view.read();
   }
 
   /** Something about people changed: read again what is shown. */
@@ -36,6 +86,7 @@ export class ProfileSheet {
       if (id !== this.#id) return;
       this.#profile = profile;
       this.#app.people.met(profile);
+      this.#watch(profile);
     } catch (error) {
       this.#missing = error.code === "not_found";
       if (!this.#missing) this.#sheet.fail(why(error));
@@ -55,6 +106,7 @@ export class ProfileSheet {
         profile.bio && el("p", { class: "bio" }, profile.bio),
         profile.links.length > 0 && el("ul", { class: "profile-links" }, ...profile.links.map((link) => el("li", {}, outward(link)))),
         ...(own ? this.#ownActs() : this.#acts(profile)),
+        ...this.#posts(profile, own),
       ],
     };
   }
@@ -78,6 +130,12 @@ export class ProfileSheet {
         notes.filter(Boolean).length > 0 && el("p", { class: "notes" }, ...notes.filter(Boolean).map((note) => el("span", { class: "note" }, note))),
       ),
     );
+  }
+
+  #posts({ relation, private: closed }, own) {
+    if (relation.blocked) return [];
+    const shut = closed && !relation.following && !own;
+    return [el("h3", {}, words.profile_posts), shut ? el("p", { class: "quiet" }, words.profile_posts_private) : this.#list];
   }
 
   #ownActs() {

@@ -32,6 +32,9 @@ export class RoomList {
     none.textContent = rooms.loaded ? words.rooms_none : rooms.failed ? words.rooms_failed : words.loading;
     const unread = shown.filter((card) => card.unread > 0).length;
     document.title = unread ? `(${unread}) ${words.app}` : words.app;
+    byId("rooms-badge").hidden = unread === 0;
+    byId("rooms-badge").textContent = String(unread);
+    byId("way-rooms").setAttribute("aria-label", unread ? `${words.rooms} (${words.unread_label(unread)})` : words.rooms);
   }
 
   #row(card) {

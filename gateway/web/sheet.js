@@ -32,7 +32,8 @@ export class Sheet {
 
   /** Call `act` when it was closed, however. */
   onClose(act) {
-    this.#dialog.addEventListener("close", act);
+    // Opened again at once, to come above others, it was not closed for anybody.
+    this.#dialog.addEventListener("close", () => this.isOpen || act());
   }
 
   /** To the beginning of what is shown. */
@@ -97,6 +98,6 @@ export class Sheet {
 /** Browsers give the focus back to who had it; a line drawn anew meanwhile is another element. */
 export function returnFocus() {
   if (document.activeElement !== document.body || document.querySelector("dialog[open]")) return;
-  const near = document.body.dataset.view === "talk" ? byId("log") : byId("new-button");
-  near.focus({ preventScroll: true });
+  const near = { talk: "log", home: "feed-posts", rooms: "new-button" }[document.body.dataset.view];
+  byId(near).focus({ preventScroll: true });
 }

@@ -1,9 +1,10 @@
-// What this browser keeps of one account: lines that are not acknowledged, drafts. Shared by its tabs. No DOM in here.
+// What this browser keeps of one account: lines and posts that are not acknowledged, drafts. Shared by its tabs. No DOM in here.
 //
 // What always holds: every line and every draft has a key of its own, so that no tab overwrites what another one
 // keeps; a draft gives way only to a newer one; after `forget` nothing of the account is left.
 
 const LINE = "tsudoi.line.";
+const POST = "tsudoi.post.";
 const DRAFT = "tsudoi.draft.";
 const EMPTY_KEPT_MS = 24 * 3_600_000;
 
@@ -11,7 +12,7 @@ export class Shelf {
   #account = null;
   // What the browser did not take lives as long as this page.
   #memory = new Map();
-  #listeners = { line: [], draft: [] };
+  #listeners = { line: [], post: [], draft: [] };
 
   constructor() {
     globalThis.addEventListener("storage", (event) => this.#changed(event));
@@ -25,7 +26,7 @@ export class Shelf {
     }
   }
 
-  /** Another tab changed something: `f(nonce, line or null)` for "line", `f(room, draft)` for "draft". */
+  /** Another tab changed something: `f(nonce, line or null)` for "line", the same for "post", `f(room, draft)` for "draft". */
   on(what, f) {
     this.#listeners[what].push(f);
   }
@@ -38,7 +39,7 @@ export class Shelf {
   /** Forget this account's things, or everybody's if nobody is here. */
   forget() {
     const whose = this.#account === null ? "" : `${this.#account}.`;
-    for (const kind of [LINE, DRAFT]) {
+    for (const kind of [LINE, POST, DRAFT]) {
       for (const key of this.#keys(kind + whose)) this.#remove(key);
     }
     this.#account = null;
@@ -59,7 +60,20 @@ export class Shelf {
     this.#remove(LINE + this.#key(nonce));
   }
 
-  /** {text, at} of a room; `at` is when it was last edited. */
+  /** Posts on their way. */
+  posts() {
+    return this.#all(POST).map(([, post]) => post);
+  }
+
+  putPost(post) {
+    this.#put(POST + this.#key(post.nonce), post);
+  }
+
+  dropPost(nonce) {
+    this.#remove(POST + this.#key(nonce));
+  }
+
+  /** {text, at} of a room or another place; `at` is when it was last edited. */
   draft(room) {
     return (this.#account && this.#read(DRAFT + this.#key(room))) || { text: "", at: 0 };
   }
@@ -106,7 +120,7 @@ export class Shelf {
 
   #changed({ key, newValue }) {
     if (!key || this.#account === null) return;
-    for (const [what, kind] of [["line", LINE], ["draft", DRAFT]]) {
+    for (const [what, kind] of [["line", LINE], ["post", POST], ["draft", DRAFT]]) {
       const mine = `${kind}${this.#account}.`;
       if (!key.startsWith(mine)) continue;
       for (const f of this.#listeners[what]) f(key.slice(mine.length), parsed(newValue));

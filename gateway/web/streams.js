@@ -28,6 +28,8 @@ export class Streams {
    * in that answer already. */
   #known = new Map();
   positions = new Map();
+  /** The channels heard without asking: not those that are only on the screen. */
+  own = new Set();
   epoch = "";
   live = false;
   doubles = 0;
@@ -39,6 +41,7 @@ export class Streams {
   /** Nothing is continued. */
   forget() {
     this.positions.clear();
+    this.own.clear();
     this.#stale.clear();
     this.epoch = "";
   }
@@ -67,8 +70,8 @@ export class Streams {
     this.positions.clear();
     this.#known.clear();
     this.#note(channels);
-    const heard = new Set(channels.map(({ ch }) => ch));
-    for (const name of this.#stale) if (!heard.has(name)) this.#stale.delete(name);
+    this.own = new Set(channels.map(({ ch }) => ch));
+    for (const name of this.#stale) if (!this.own.has(name)) this.#stale.delete(name);
     for (const { ch, seq, recovered } of channels) {
       const continued = recovered && before.has(ch);
       this.positions.set(ch, continued ? before.get(ch) : seq);
@@ -114,6 +117,8 @@ export class Streams {
     const place = placeOf(ev, d);
     if (seq <= (this.#known.get(place) ?? 0)) return;
     const at = this.positions.get(place);
+    if (LEAVING.has(ev)) this.own.delete(place);
+    else this.own.add(place);
     if (LEAVING.has(ev)) this.#leave(place);
     else if (at === undefined) this.positions.set(place, d.seq);
     else if (at < d.seq) this.reload(place, d.seq, told);

@@ -222,6 +222,11 @@ export class TabHub {
     if (this.#hello) this.#tabs.say("all", "frame", { frame: { ev: "resync", d: { ch, seq, reason: "the leading tab was told so" } } });
   }
 
+  /** A channel pauses. */
+  busy(ch, seq) {
+    if (this.#hello) this.#tabs.say("all", "frame", { frame: { ev: "behind", d: { ch, seq, reason: "busy" } } });
+  }
+
   /** What a follower said. */
   take({ kind, from, frame }) {
     if (kind === "hi") {
@@ -254,7 +259,8 @@ export class TabHub {
     const missed = [];
     for (const [ch, seq] of streams.positions) {
       const at = epoch === streams.epoch ? positions[ch] : undefined;
-      if (at === undefined && !all) continue;
+      // What is only on the leader's screen is not the account's.
+      if (all ? !streams.own.has(ch) : at === undefined) continue;
       const rest = (this.#recent.get(ch) ?? []).filter((frame) => (frame.upto ?? frame.seq) > at);
       const recovered = at === seq || (at < seq && rest.length > 0 && rest[0].seq <= at + 1);
       channels.push({ ch, seq, recovered });

@@ -49,7 +49,6 @@ export const EN = {
   you_are: (name) => name,
   new_talk: "New",
   back: "Back to the rooms",
-  choose_room: "Choose a room",
   // Lines
   timeline: (title) => `Messages in ${title}`,
   composer: "Write a message",

@@ -90,7 +90,7 @@ export const EN_PEOPLE = {
   // Communities
   places: "Communities",
   places_back: "← All",
-  place_lists: { mine: "Joined", open: "Find", posts: "Find posts" },
+  place_lists: { mine: "Joined", open: "Find" },
   place_none: { mine: "You have not joined any yet.", open: "Nothing found.", posts: "Type words to look for." },
   place_members: (n) => (n === 1 ? "1 person" : `${n} people`),
   place_new: "Found a community",

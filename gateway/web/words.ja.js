@@ -46,7 +46,6 @@ export const JA = {
   you_are: (name) => `${name}さん`,
   new_talk: "新しく話す",
   back: "部屋の一覧へもどる",
-  choose_room: "部屋をえらんでください",
   // Lines
   timeline: (title) => `${title} の発言`,
   composer: "発言を書く",

@@ -90,7 +90,7 @@ export const JA_PEOPLE = {
   // Communities
   places: "コミュニティ",
   places_back: "← 一覧",
-  place_lists: { mine: "参加中", open: "さがす", posts: "投稿をさがす" },
+  place_lists: { mine: "参加中", open: "さがす" },
   place_none: { mine: "まだ参加していません。", open: "見つかりません。", posts: "ことばを入れてさがします。" },
   place_members: (n) => `${n} 人`,
   place_new: "コミュニティをつくる",

@@ -5,11 +5,13 @@
 import { keep, recall } from "./kept.js";
 import { EN } from "./words.en.js";
 import { EN_PEOPLE } from "./words.en.people.js";
+import { EN_POSTS } from "./words.en.posts.js";
 import { JA } from "./words.ja.js";
 import { JA_PEOPLE } from "./words.ja.people.js";
+import { JA_POSTS } from "./words.ja.posts.js";
 
 const KEPT = "tsudoi.language";
-const TABLES = { ja: { ...JA, ...JA_PEOPLE }, en: { ...EN, ...EN_PEOPLE } };
+const TABLES = { ja: { ...JA, ...JA_PEOPLE, ...JA_POSTS }, en: { ...EN, ...EN_PEOPLE, ...EN_POSTS } };
 
 export const LANGUAGES = Object.keys(TABLES);
 

@@ -21,7 +21,11 @@ from loadtest.people.watcher import Watcher
 PAGE = 100
 AT_ONCE = 16
 PATIENCE_S = 120.0
-PAGES = {"room": ("message.list", "messages"), "community": ("timeline.list", "posts")}
+PAGES = {
+    "room": ("message.list", "messages"),
+    "community": ("timeline.list", "posts"),
+    "author": ("timeline.list", "posts"),
+}
 
 
 @dataclass(slots=True)
@@ -52,18 +56,25 @@ class Reader:
         """All of a channel that lies after a seq."""
         kind, _, place = channel.partition(":")
         operation, rows = PAGES[kind]
-        found = History()
+        found, last = History(), "0" * 26
         if kind == "room":
             room = await self._ask("room.get", room=place)
             found.people = frozenset(one["account"]["id"] for one in room["people"])
         while True:
-            page = await self._ask(operation, **{kind: place}, after=after, limit=PAGE)
+            page = await self._ask(operation, **self._from(kind, place, after, last), limit=PAGE)
             found.top = page["seq"]
             for row in page[rows]:
                 found.lines[row["seq"]] = line_of(row)
-                after = row["seq"]
+                after, last = row["seq"], row["id"]
             if not page["more_after"]:
                 return found
+
+    @staticmethod
+    def _from(kind: str, place: str, after: int, last: str) -> dict[str, Any]:
+        """Where the next page begins; a person's posts are paged by post."""
+        if kind == "author":
+            return {"which": "profile", "account": place, "after_post": last}
+        return {kind: place, "after": after}
 
     async def _ask(self, operation: str, **fields: Any) -> Any:
         end = asyncio.get_running_loop().time() + PATIENCE_S
@@ -115,7 +126,7 @@ def judge_ledger(
             ]
             continue
         faults += _differences(ledger.who, name, stream.told, history)
-        if settled and name in ledger.streams and stream.next <= history.top:
+        if settled and stream is ledger.streams.get(name) and stream.next <= history.top:
             faults += [
                 Fault("hole", ledger.who, name, seq, "never came")
                 for seq in range(stream.next, history.top + 1)

@@ -19,7 +19,11 @@ from loadtest.people.meters import Meters
 from loadtest.terms import Told
 
 PAGE = 50
-SAYING = {"room": ("room.send", "message"), "community": ("post.create", "post")}
+SAYING = {
+    "room": ("room.send", "message"),
+    "community": ("post.create", "post"),
+    "author": ("post.create", "post"),
+}
 READING = {"room": "message.list", "community": "timeline.list"}
 
 
@@ -54,6 +58,8 @@ class Person:
     client: Client = field(init=False)
     reachable: bool = True
     awake: bool = False
+    newest: str = ""
+    """The id of the last line of theirs that was acknowledged."""
     aside: list[float] | None = None
     """Where the delays this person measures are kept besides, if anywhere."""
     _said: int = 0
@@ -84,13 +90,15 @@ class Person:
         self.awake = False
         await self.client.close()
 
-    async def say(self, place: str, words: str, due: float) -> None:
-        """A line in a room or community, due at a time of the run's clock. Never raises: what is refused is counted."""
+    async def say(self, place: str, words: str, due: float, reply_to: str | None = None) -> None:
+        """A line in a room or community, or a post to whom it may concern (`author:`), due at a time of the run's clock.
+        Never raises: what is refused is counted."""
         self._said += 1
         kind, _, name = place.partition(":")
         operation, answer = SAYING[kind]
         nonce = f"{self.means.run} {self.number}.{self._said}"
-        fields = {kind: name, "text": stamped(words, due), "nonce": nonce}
+        where = {} if kind == "author" else {kind: name}
+        fields = {**where, "text": stamped(words, due), "nonce": nonce, "reply_to": reply_to}
         meters = self.means.meters
         try:
             sent = await self.client.send(operation, **fields)
@@ -101,6 +109,7 @@ class Person:
             meters.counts["given up"] += 1
             return
         self.ledger.acked[sent[answer]] = sent["seq"]
+        self.newest = sent[answer]
         meters.counts["lines"] += 1
         meters.acknowledgement.add((meters.now - due,))
 
@@ -114,6 +123,20 @@ class Person:
     async def look(self) -> None:
         """The list of rooms."""
         await self._try("room.list")
+
+    async def browse(self) -> None:
+        """The newest of whom they follow."""
+        await self._try("timeline.list", which="follow", limit=PAGE)
+
+    async def like(self, post: str) -> None:
+        """A like, which only the author is told of."""
+        await self._try("reaction.add", post=post, kind="like")
+
+    async def turn_away(self, account: str, seconds: float) -> None:
+        """Follow somebody no more, and again after a while."""
+        await self._try("follow.remove", account=account)
+        await asyncio.sleep(seconds)
+        await self._try("follow.add", account=account)
 
     async def _try(self, operation: str, **fields: Any) -> Any:
         counts = self.means.meters.counts

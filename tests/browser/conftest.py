@@ -65,10 +65,12 @@ class Visit:
         return page
 
     def person(self, link: str, handle: str, **options: Any) -> Any:
-        """A page in which the demo person `handle` has come in."""
+        """A page in which the demo person `handle` has come in; on a phone it shows the rooms."""
         page = self.page(link, self.context(**options))
         page.locator(f"[data-handle={handle}]").click()
         page.locator("#house:visible").wait_for()
+        if options.get("is_mobile"):
+            page.locator("#way-rooms").click()
         return page
 
     def leave(self) -> None:

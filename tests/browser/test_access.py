@@ -170,14 +170,79 @@ def test_what_opens_above_the_house_keeps_the_rules(talk: Any) -> None:
     sheet = found(talk, "電車の窓")
     sheet.locator("#post_text").fill("海が見えた")
     sheet.locator("#post-form [type=submit]").click()
+    assert judge.dialog() == []
     sheet.locator(".post").wait_for()
     assert judge.dialog() == []
     sheet.locator(".link").first.click()
     sheet.locator("[data-place]").wait_for()
     assert judge.dialog() == []
-    sheet.locator("[data-which=posts]").click()
-    sheet.locator("#place_words").wait_for()
+
+
+@pytest.fixture
+def shared(visit: Visit, demo: ServerProcess, link: str) -> Any:
+    """Mio's page with a timeline in which there is everything: an answer, a quote, a mask, a stamp, somebody muted."""
+    aki, haru, ken = (visit.person(link, who) for who in ("aki", "haru", "ken"))
+    first = post(aki, demo.url, "post.create", text="@mio 海 https://example.org/a", nonce="1")["post"]
+    post(haru, demo.url, "post.create", text="いいね", reply_to=first, nonce="1")
+    post(haru, demo.url, "post.create", text="ここだよ", quote_of=first, nonce="2")
+    post(haru, demo.url, "post.create", text="犯人は執事", mask="spoiler", nonce="3")
+    post(haru, demo.url, "post.create", repost_of=first, nonce="4")
+    post(ken, demo.url, "post.create", text="きこえない", nonce="1")
+    post(haru, demo.url, "reaction.add", post=first, stamp="kawaii")
+    post(haru, demo.url, "reaction.add", post=first, kind="like")
+    mio = visit.person(link, "mio")
+    post(mio, demo.url, "mute.add", account=post(mio, demo.url, "account.get", handle="ken")["id"])
+    mio.reload()
+    mio.locator("#feed-posts .chip").first.wait_for()
+    mio.locator("#feed-posts .folded").wait_for()
+    for page in (aki, haru, ken):
+        page.context.close()
+    return mio
+
+
+def test_the_timeline_keeps_the_rules(shared: Any) -> None:
+    judge = Judge(shared)
+    shared.locator("#home_text").fill("書きかけ")
+    assert judge.all() == []
+    shared.locator("#feed-posts .act-stamp").first.click()
+    shared.locator("#stamps .chip").first.wait_for()
     assert judge.dialog() == []
+    shared.keyboard.press("Escape")
+    shared.locator("#feed-posts .post-answers button").first.click()
+    shared.locator("#thread .post").nth(1).wait_for()
+    assert judge.dialog() == []
+    shared.keyboard.press("Escape")
+    shared.locator("#feed-posts .act-quote").first.click()
+    shared.locator("#quote_text").wait_for()
+    assert judge.dialog() == []
+    shared.keyboard.press("Escape")
+    for tab in ("discover", "search"):
+        shared.locator(f"#home-tabs [data-tab={tab}]").click()
+        shared.locator(f"#home-{tab} .quiet").first.wait_for()
+        assert judge.all() == []
+
+
+def test_the_arrows_walk_through_the_timeline(shared: Any) -> None:
+    from playwright.sync_api import expect
+
+    shared.locator("#home_text").focus()
+    shared.keyboard.press("ArrowDown")
+    expect(shared.locator("#home_text")).to_be_focused()
+    shared.locator("#skip").focus()
+    shared.keyboard.press("Enter")
+    assert focused(shared) == "feed-posts"
+    posts = shared.locator("#feed-posts .post")
+    shared.keyboard.press("ArrowDown")
+    expect(posts.first).to_be_focused()
+    shared.keyboard.press("ArrowDown")
+    expect(posts.nth(1)).to_be_focused()
+    shared.keyboard.press("Tab")
+    expect(posts.nth(1).locator("button").first).to_be_focused()
+    like = posts.nth(1).locator(".act-like")
+    like.focus()
+    shared.keyboard.press("Enter")
+    # The post is drawn anew around the focus.
+    expect(posts.nth(1).locator(".act-like[aria-pressed=true]")).to_be_focused()
 
 
 def focused(page: Any) -> str:
@@ -197,7 +262,8 @@ def test_the_keyboard_reaches_everything_and_finds_back(visit: Visit, link: str)
     assert focused(page) == "skip"
     expect(page.locator("#skip")).to_be_in_viewport()
     page.keyboard.press("Enter")
-    assert focused(page) == "new-button"
+    assert focused(page) == "feed-posts"
+    page.locator("#new-button").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.locator("#lines .line").first.wait_for()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import PHONE, Visit
-from tests.browser.test_first_page import count, enter_room, line, said, state, write
+from tests.browser.test_first_page import count, enter_room, line, said, state, to_rooms, write
 from tests.browser.test_join import FULL_WIDTH, entry, give_address, invite, says
 from tests.support.server import ServerProcess
 
@@ -90,6 +90,7 @@ def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
     aki.locator("#group-form [type=submit]").click()
     says(aki.locator("#room-title"), "夜の散歩")
 
+    to_rooms(nao)
     nao.locator(".room", has_text="夜の散歩").tap()
     nao.locator("#composer-text:visible").wait_for()
     fits(nao)

@@ -15,8 +15,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 ROOM = "はじめての集い"
 
 
+def to_rooms(page: Any) -> None:
+    """To the list of rooms, which a phone shows alone."""
+    page.locator("#house:visible").wait_for()
+    if page.locator("#way-rooms").is_visible():
+        page.locator("#way-rooms").click()
+
+
 def enter_room(page: Any, title: str = ROOM) -> None:
     """Open a room from the list."""
+    to_rooms(page)
     page.locator(".room", has_text=title).click()
     page.locator("#composer-text:visible").wait_for()
     page.locator("#lines .line").first.wait_for()
@@ -340,6 +348,9 @@ def test_a_narrow_page_does_not_scroll_sideways(visit: Visit, link: str, scheme:
     page.locator("[data-handle=ken]").wait_for()
     fits()
     page.locator("[data-handle=ken]").click()
+    page.locator("#home_text").wait_for()
+    fits()
+    to_rooms(page)
     page.locator(".room").wait_for()
     fits()
     enter_room(page)

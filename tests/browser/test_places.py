@@ -48,11 +48,12 @@ def say(sheet: Any, text: str) -> None:
     """Post it."""
     sheet.locator("#post_text").fill(text)
     sheet.locator("#post-form [type=submit]").click()
+    sheet.locator(".post-pending [data-act=hurry]").click()
 
 
 def texts(sheet: Any) -> list[str]:
     """The posts on the screen, the newest first."""
-    return list(sheet.locator(".post-text").all_text_contents())
+    return list(sheet.locator(".post .post-text").all_text_contents())
 
 
 class Cut:
@@ -97,22 +98,22 @@ def test_a_place_is_found_read_joined_and_posted_to_live(visit: Visit, link: str
     theirs.locator("#place_words").fill("窓")
     theirs.locator("#place-search [type=submit]").click()
     theirs.locator("[data-place]", has_text="電車の窓").click()
-    says(theirs.locator(".post-text").first, "海が見えた")
+    says(theirs.locator(".post .post-text").first, "海が見えた")
     # To look on is not to be inside, and what is said comes all the same.
     count(theirs.locator("#post_text"), 0)
     say(mine, "次は山")
-    says(theirs.locator(".post-text").first, "次は山")
+    says(theirs.locator(".post .post-text").first, "次は山")
     theirs.locator("#place-standing").click()
     theirs.locator("#post_text").wait_for()
     say(theirs, "こちらは雨")
-    says(mine.locator(".post-text").first, "こちらは雨")
+    says(mine.locator(".post .post-text").first, "こちらは雨")
     assert texts(mine) == texts(theirs) == ["こちらは雨", "次は山", "海が見えた"]
-    mine.locator(".post", has_text="次は山").locator(".tool").click()
+    mine.locator(".post", has_text="次は山").locator(".act-remove").click()
     aki.locator("#ask-do").click()
     count(theirs.locator(".post"), 2)
     assert texts(theirs) == ["こちらは雨", "海が見えた"]
     # Only one's own can be deleted.
-    count(theirs.locator(".tool"), 1)
+    count(theirs.locator(".act-remove"), 1)
     theirs.locator("#place-standing").click()
     count(theirs.locator("#post_text"), 0)
 
@@ -140,13 +141,14 @@ def test_149_characters_fit_and_the_page_counts_as_the_server_does(visit: Visit,
     aki = visit.person(link, "aki")
     sheet = found(aki, "短いことば")
     sheet.locator("#post_text").fill("あ" * 150)
-    says(sheet.locator("#post-form small.over"), "-0.7")
+    says(sheet.locator("#post-form .post-left.over"), "-0.7")
     sheet.locator("#post-form [type=submit]").click()
     says(sheet.locator("#post_text-fault"), "149.3文字まで")
     assert sheet.locator("#post_text").input_value() == "あ" * 150
     sheet.locator("#post_text").fill("あ" * 149)
-    says(sheet.locator("#post-form small").last, "0.3")
+    says(sheet.locator("#post-form .post-left"), "0.3")
     sheet.locator("#post-form [type=submit]").click()
+    sheet.locator(".post-pending [data-act=hurry]").click()
     count(sheet.locator(".post"), 1)
     counted = aki.evaluate(
         "async (texts) => { const { cost } = await import('/web/short.js'); return texts.map(cost); }",
@@ -161,11 +163,10 @@ def test_posts_are_found_by_a_word_and_a_reconnect_misses_nothing(visit: Visit, 
     mine = found(aki, "電波のないところ")
     say(mine, "ﾋﾞｰﾙがおいしい")
     count(mine.locator(".post"), 1)
-    theirs = places(haru)
-    theirs.locator("[data-which=posts]").click()
-    theirs.locator("#place_words").fill("びーる")
-    theirs.locator("#place-search [type=submit]").click()
-    theirs.locator(".people-list button", has_text="おいしい").click()
+    sought(haru, "びーる")
+    haru.locator("#home-found button", has_text="おいしい").click()
+    haru.locator("#thread .post-place", has_text="電波のないところ").click()
+    theirs = haru.locator("#places")
     says(theirs.locator("#places-title"), "電波のないところ")
     count(theirs.locator(".post"), 1)
     cut.away(haru)
@@ -189,14 +190,14 @@ def test_more_than_a_page_of_missed_posts_leaves_no_gap_in_what_is_shown(
     theirs = places(haru)
     theirs.locator("[data-which=open]").click()
     theirs.locator("[data-place]", has_text="長いトンネル").click()
-    says(theirs.locator(".post-text").first, "はじめ")
+    says(theirs.locator(".post .post-text").first, "はじめ")
     cut.away(haru)
     for number in range(40):
         # As many as one may post in a second, and then more slowly.
         while post_status(aki, demo.url, place, str(number)) == 429:
             aki.wait_for_timeout(200)
     cut.back()
-    says(theirs.locator(".post-text").first, "39")
+    says(theirs.locator(".post .post-text").first, "39")
     assert texts(theirs) == [str(number) for number in range(39, 9, -1)]
     theirs.get_by_role("button", name="もっと見る").click()
     count(theirs.locator(".post"), 41)
@@ -210,23 +211,30 @@ def post_status(page: Any, url: str, place: str, text: str) -> int:
     return int(done.status)
 
 
+def sought(page: Any, words: str) -> None:
+    """Look for posts at home."""
+    page.locator("#home-tabs [data-tab=search]").click()
+    page.locator("#home_words").fill(words)
+    page.locator("#home-seek [type=submit]").click()
+
+
 def test_words_that_are_nowhere_are_said_to_be_nowhere(visit: Visit, link: str) -> None:
-    sheet = places(visit.person(link, "aki"))
-    sheet.locator("[data-which=posts]").click()
-    says(sheet.locator(".sheet-body > .quiet"), "ことばを入れてさがします")
-    sheet.locator("#place_words").fill("どこにもない")
-    sheet.locator("#place-search [type=submit]").click()
-    says(sheet.locator(".sheet-body > .quiet"), "見つかりません")
-    assert sheet.locator(".people-list").count() == 0
+    aki = visit.person(link, "aki")
+    aki.locator("#home-tabs [data-tab=search]").click()
+    says(aki.locator("#home-search > .quiet"), "ことばを入れてさがします")
+    sought(aki, "どこにもない")
+    says(aki.locator("#home-search > .quiet"), "見つかりません")
+    assert aki.locator("#home-found").count() == 0
 
 
-def test_a_post_of_no_community_leads_to_its_author(visit: Visit, demo: ServerProcess, link: str) -> None:
-    haru, aki = visit.person(link, "haru"), visit.person(link, "aki")
-    post(haru, demo.url, "post.create", text="ひとりごと", nonce="alone")
-    sheet = places(aki)
-    sheet.locator("[data-which=posts]").click()
-    sheet.locator("#place_words").fill("ひとりごと")
-    sheet.locator("#place-search [type=submit]").click()
-    sheet.locator(".people-list button", has_text="ひとりごと").click()
-    says(aki.locator("#profile .profile-head"), "@haru")
-    assert sheet.locator(".fault").all_text_contents() == [""] * sheet.locator(".fault").count()
+def test_people_and_communities_are_found_by_their_names(visit: Visit, link: str) -> None:
+    aki, haru = visit.person(link, "aki"), visit.person(link, "haru")
+    found(aki, "窓ぎわ")
+    sought(haru, "窓")
+    haru.locator("[data-kind=places]").click()
+    says(haru.locator("#home-found"), "窓ぎわ")
+    haru.locator("#home_words").fill("あき")
+    haru.locator("[data-kind=people]").click()
+    haru.locator("#home-seek [type=submit]").click()
+    haru.locator("#home-found button", has_text="@aki").click()
+    says(haru.locator("#profile .profile-head"), "@aki")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
-from tests.browser.test_first_page import enter_room, line, post
+from tests.browser.test_first_page import count, enter_room, line, post
 from tests.browser.test_join import invite, says
 from tests.support.server import ServerProcess
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 IMAGES = ROOT / "docs/images"
 BYTES_MAX = 150_000
 SCALE = 1.5
-NAMES = ("talk", "phone", "profile", "invited")
+NAMES = ("home", "talk", "phone", "profile", "invited")
 GROUPS = (
     ("月を見る会", "mio", ("ken", "haru", "aki"), ("雲、切れてきた", "ベランダから見えてる 🌕")),
     ("朝の駅まで走る", "ken", ("aki", "haru"), ("あした6時、南口で", "雨なら中止で")),
@@ -35,6 +35,14 @@ EVENING = (
     ("ken", "仕事おわった。20時半に着けると思う", None),
     ("mio", "じゃあ4人で取っちゃうね", 2),
     ("haru", "たのんだ!", None),
+)
+
+POSTS = (
+    ("ken", "今日の最寄り駅、夕焼けがすごい。30秒だけ立ち止まった", None, None),
+    ("haru", "映画、20:40の回とれた! 泣く準備して行く", None, None),
+    ("mio", "いいなあ。ハンカチ2枚ね", 1, None),
+    ("haru", "結末まで話すと……", None, "spoiler"),
+    ("mio", "ベランダでコーヒー。雲が切れて月が出てきた 🌕", None, None),
 )
 
 
@@ -59,6 +67,14 @@ def scene(visit: Visit, demo: ServerProcess, link: str) -> dict[str, str]:
             pages[handle], demo.url, "room.send", room=ids["room"], text=text, nonce=f"e{number}", **fields
         )
         sent.append(said["message"])
+    shared: list[str] = []
+    for number, (handle, text, reply, mask) in enumerate(POSTS):
+        fields = {"mask": mask} | ({"reply_to": shared[reply]} if reply is not None else {})
+        made = post(pages[handle], demo.url, "post.create", text=text, nonce=f"p{number}", **fields)
+        shared.append(made["post"])
+    for handle, stamp in (("haru", "suteki"), ("ken", "suteki"), ("haru", "sugoi")):
+        post(pages[handle], demo.url, "reaction.add", post=shared[-1], stamp=stamp)
+        post(pages[handle], demo.url, "reaction.add", post=shared[1 if handle == "ken" else 0], kind="like")
     about = {
         "bio": "駅と月と、夜の散歩。\n写真をすこし。",
         "status": "🌙 帰り道",
@@ -98,6 +114,11 @@ def test_the_pictures_are_made(visit: Visit, link: str, scene: dict[str, str]) -
     desk.locator(".room .unread").nth(2).wait_for()
     desk.wait_for_function("() => document.querySelectorAll('.room .unread').length === 3")
     pictures = [keep(desk, "talk")]
+    walker = visit.person(link, "aki", **PHONE, device_scale_factor=SCALE)
+    walker.locator("#way-home").click()
+    walker.locator("#feed-posts .chip").first.wait_for()
+    count(walker.locator("#feed-posts .post"), len(POSTS))
+    pictures.append(keep(walker, "home"))
 
     phone = visit.person(link, "mio", **PHONE, device_scale_factor=SCALE, color_scheme="dark")
     enter_room(phone)

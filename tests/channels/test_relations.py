@@ -16,6 +16,7 @@ from realtime.requests import (
     RoomOpen,
     RoomRef,
 )
+from tests.support import places
 from tests.support.relations import NOBODY, asks, block, code, inbox, people, profile
 from tests.support.world import World
 
@@ -191,6 +192,42 @@ async def test_a_report_keeps_what_the_reporter_may_see(world: World) -> None:
     kept = await world.desk.db.read(lambda tx: open_reports(tx, 10))
     assert all("見えない" not in report.evidence for report in kept)
     assert orjson.loads(kept[1].evidence)["account"]["handle"] == "ken"
+
+
+async def test_a_report_of_a_post_keeps_it_and_what_it_speaks_of(world: World) -> None:
+    aki, ken, mio = await world.people("aki", "ken", "mio")
+    place = await places.found(world, mio, aki, ken)
+    first = await places.post(world, mio, None, "見て")
+    answer = await places.post(world, ken, None, "へた", reply_to=first.post)
+    hidden = await places.post(world, mio, place.id, "消える")
+    await places.take_back(world, mio, hidden.post)
+    closed = await world.person("yui")
+    await profiles.update(world.desk, closed, n.AccountUpdate(private=True))
+    unseen = await places.post(world, closed, None, "フォロワーへ")
+
+    async def report(kind: str, target: str) -> n.Filed:
+        request = n.ReportCreate(
+            kind=n.ReportKind(kind), target=target, reason=n.ReportReason.OFFENSIVE, nonce=world.nonce
+        )
+        return await moderation.report(world.desk, aki, request)
+
+    made = await report("post", answer.post)
+    whole = await report("community", place.id)
+    for kind, target in (
+        ("post", hidden.post),
+        ("post", unseen.post),
+        ("post", NOBODY),
+        ("community", NOBODY),
+    ):
+        assert await code(report(kind, target)) == "not_found"
+    from storage.moderation import report_by_id
+
+    rows = [
+        await world.desk.db.read(lambda tx, each=each: report_by_id(tx, each.id)) for each in (made, whole)
+    ]
+    evidence = [orjson.loads(row.evidence) for row in rows if row is not None]
+    assert [each["body"] for each in evidence[0]["posts"]] == ["へた", "見て"]
+    assert evidence[1]["community"]["id"] == place.id
 
 
 async def test_words_reach_the_operators_once_per_nonce(world: World) -> None:

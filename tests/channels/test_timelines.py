@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from channels import profiles
+from channels import profiles, timelines
 from channels.desk import Actor
 from realtime import posts as p
 from realtime import relations as n
@@ -189,3 +189,27 @@ async def test_discover_tells_why_and_nothing_that_is_not_shown(world: World) ->
 async def test_a_timeline_has_its_own_fields(world: World, which: str, fields: dict[str, Any]) -> None:
     (aki,) = await world.people("aki")
     assert await code(page(world, aki, p.Timeline(which), **fields)) == "bad_request"
+
+
+async def test_how_far_one_has_read_goes_on_and_never_back(world: World) -> None:
+    aki, haru = await world.people("aki", "haru")
+    said = await post(world, haru, None, "読んだ")
+
+    async def read_at(who: Actor) -> int | None:
+        return (await page(world, who, FOLLOW)).read_at
+
+    async def read(who: Actor, at: int) -> None:
+        await timelines.read(world.desk, who, p.TimelineRead(at=at))
+
+    assert await read_at(aki) is None
+    await read(aki, said.at)
+    assert await read_at(aki) == said.at
+    await read(aki, said.at - 5)
+    assert await read_at(aki) == said.at
+    # What has not been yet cannot have been read.
+    await read(aki, p.MOMENT_MAX)
+    now = await world.desk.db.read(lambda tx: tx.now_ms())
+    assert said.at <= (await read_at(aki) or 0) <= now
+    assert await read_at(haru) is None
+    # Other timelines keep nothing of the kind.
+    assert (await page(world, aki, p.Timeline.PROFILE, account=haru.account)).read_at is None

@@ -165,6 +165,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "account.search": {"words": "あき", "after": "12"},
     "community.search": {"words": "電車", "limit": 3},
     "timeline.list": {"community": ID, "before": 9},
+    "timeline.read": {"at": 1},
     "message.delete": {"message": ID},
 }
 GOOD |= {

@@ -26,6 +26,7 @@ SMALL = {
     "idle": ("--people", "40", "--seconds", "3"),
     "chatter": ("--people", "40", "--seconds", "6", "--rate", "10"),
     "match": ("--people", "60", "--whole", "20", "--seconds", "3"),
+    "timeline": ("--people", "402", "--whole", "40", "--rate", "10", "--seconds", "5"),
     "stampede": ("--people", "80", "--seconds", "6"),
     "slow": ("--people", "100", "--seconds", "6"),
     "invites": ("--people", "60", "--seconds", "3"),

@@ -14,7 +14,7 @@ from gateway.crowd import Circle, Crowd, gather
 from loadtest.people.board import Board, due_of, stamped
 from loadtest.people.ground import Ground
 from loadtest.people.ledger import Fault, Ledger
-from loadtest.people.oracle import judge_ledger
+from loadtest.people.oracle import History, judge_ledger
 from loadtest.people.run import Run, Wish
 from loadtest.people.watcher import Watcher
 from loadtest.serving import Circle as Tokens
@@ -300,6 +300,17 @@ def test_rooms_come_and_go_by_the_inbox() -> None:
     ledger.tap("in", entry(3, ME, "room.left", room="a", seq=0))
     ledger.tap("in", entry(5))
     assert kinds(ledger) == [("stranger", OTHER, 4), ("stranger", ROOM, 5)]
+
+
+def test_who_left_and_came_back_owes_nothing_of_before_and_all_since() -> None:
+    ledger = connected((ME, 1, False), (ROOM, 7, False))
+    ledger.tap("in", entry(2, ME, "room.left", room="a", seq=0))
+    ledger.tap("in", entry(3, ME, "room.joined", room="a", seq=20))
+    ledger.tap("in", entry(21))
+    history = History(top=21)
+    assert judge_ledger(ledger, "me", {ROOM: history}) == []
+    history.top = 22
+    assert [(f.kind, f.seq) for f in judge_ledger(ledger, "me", {ROOM: history})] == [("hole", 22)]
 
 
 def test_what_the_inbox_says_of_before_an_answer_moves_nothing() -> None:

@@ -1,0 +1,158 @@
+// Where one writes a post. What always holds: nothing is sent, cleared or moved while a conversion is open; what was begun
+// is kept on the shelf; a post waits some seconds before it leaves, in which it can be taken back.
+
+import { fresh } from "./dialogs.js";
+import { el } from "./dom.js";
+import { Fault, area, form } from "./forms.js";
+import { LIMIT, cost } from "./short.js";
+import { words, wordsOf } from "./words.js";
+
+const KEEP_MS = 500;
+
+export class PostForm {
+  #app;
+  #name;
+  #place;
+  #draft;
+  #request;
+  #label;
+  #reaches;
+  #after;
+  #left = el("small", { class: "quiet post-left", "aria-live": "off" });
+  #reach = el("small", { class: "quiet post-reach" });
+  #told = "";
+  #pending = el("ol", { class: "post-pending" });
+  #keepTimer = 0;
+
+  /** `name` begins the fields' ids; `place` is where it waits to leave, `draft` where it is kept before; `request()` is what
+   * the post is to besides its text; `label()` what the field is called; `reach(): Promise<string>` whom the words reach;
+   * `after()` is called when it was given. */
+  constructor(app, { name, place, draft = place, request, reach, label = () => words.post_text, after = () => {} }) {
+    this.#app = app;
+    this.#name = name;
+    this.#place = place;
+    this.#draft = draft;
+    this.#request = request;
+    this.#reaches = reach;
+    this.#label = label;
+    this.#after = after;
+  }
+
+  get place() {
+    return this.#place;
+  }
+
+  /** The form and what waits to leave, made anew. */
+  parts() {
+    const text = `${this.#name}_text`;
+    const draft = this.#app.shelf.draft(`post.${this.#draft}`);
+    const field = area(text, this.#label(), { rows: 1, value: draft.text, placeholder: this.#label() }, "");
+    const mask = el("select", { id: `${this.#name}_mask`, name: `${this.#name}_mask`, "aria-label": words.mask }, ...Object.entries(words.mask_choices).map(([value, label]) => el("option", { value }, label)));
+    const place = (error) => (error.code === "text_too_long" ? [text, words.post_too_long] : null);
+    this.#count(draft.text);
+    const made = form(
+      `${this.#name}-form`,
+      { act: (values) => this.#submit(values), button: words.post, place, input: (values) => this.#typed(values[text]) },
+      field,
+      this.#left,
+      this.#reach,
+      mask,
+    );
+    made.classList.add("post-form");
+    // What belongs to writing shows once somebody writes, and stays: nothing moves away from under a finger.
+    made.classList.toggle("begun", Boolean(draft.text));
+    made.addEventListener("focusin", () => {
+      made.classList.add("begun");
+      this.#tellReach();
+    });
+    this.pending();
+    return [made, this.#pending];
+  }
+
+  /** What waits to leave has changed. */
+  pending() {
+    const shown = this.#app.postbox.of(this.#place);
+    const focused = this.#pending.contains(document.activeElement);
+    this.#pending.replaceChildren(...shown.map((post) => this.#waiting(post)));
+    if (focused && !this.#pending.contains(document.activeElement)) this.field?.focus({ preventScroll: true });
+  }
+
+  get field() {
+    return document.getElementById(`${this.#name}_text`);
+  }
+
+  #typed(text) {
+    this.#count(text);
+    this.#keepTimer ||= setTimeout(() => {
+      this.#keepTimer = 0;
+      if (this.field) this.#app.shelf.putDraft(`post.${this.#draft}`, this.field.value, Date.now());
+    }, KEEP_MS);
+  }
+
+  #count(text) {
+    const left = LIMIT - cost(text.trim());
+    this.#left.textContent = words.post_left(left.toFixed(1));
+    this.#left.classList.toggle("over", left < 0);
+  }
+
+  /** Whom the words will reach, before they are said. */
+  async #tellReach() {
+    if (this.#told === words.lang) return;
+    this.#told = words.lang;
+    try {
+      this.#reach.textContent = await this.#reaches();
+    } catch {
+      // Not known now; asked again when one comes back to the field.
+      this.#told = "";
+    }
+  }
+
+  #submit(values) {
+    const text = values[`${this.#name}_text`];
+    const extra = this.#app.attached?.(this.#name) ?? {};
+    if (!text.trim() && !extra.pictures) throw new Fault(`${this.#name}_text`, words.needed);
+    if (cost(text) > LIMIT) throw new Fault(`${this.#name}_text`, words.post_too_long);
+    const mask = values[`${this.#name}_mask`] || null;
+    this.#app.postbox.add(this.#place, { ...this.#request(), text, mask, ...extra }, fresh());
+    clearTimeout(this.#keepTimer);
+    this.#keepTimer = 0;
+    this.#fill("", "");
+    this.#after();
+  }
+
+  #fill(text, mask) {
+    if (!this.field) return;
+    this.field.value = text;
+    document.getElementById(`${this.#name}_mask`).value = mask;
+    this.#app.shelf.putDraft(`post.${this.#draft}`, text, Date.now());
+    this.#count(text);
+  }
+
+  #waiting(post) {
+    const { nonce, request, state } = post;
+    const told = state === "refused" ? wordsOf(post.error) : words.post_states[state];
+    const acts = [];
+    if (state === "held") acts.push(button("hurry", words.post_now, () => this.#app.postbox.hurry(nonce)));
+    if (state === "refused") acts.push(button("hurry", words.again, () => this.#app.postbox.hurry(nonce)));
+    if (state === "held" || state === "refused") acts.push(button("undo", words.post_undo, () => this.#undo(nonce)));
+    return el("li", { data: { state } }, el("p", { class: "post-text" }, request.text), el("p", { class: state === "refused" ? "fault" : "quiet", role: "status" }, told), el("p", { class: "acts" }, ...acts));
+  }
+
+  #undo(nonce) {
+    const request = this.#app.postbox.undo(nonce);
+    if (!request || !this.field) return;
+    // What was begun meanwhile stays.
+    if (!this.field.value.trim()) this.#fill(request.text, request.mask ?? "");
+    this.field.focus();
+  }
+}
+
+function button(what, text, onclick) {
+  return el("button", { class: "plain", type: "button", data: { act: what }, onclick }, text);
+}
+
+/** The sentence on whom a post would reach: of a community, or one's own. */
+export async function reachOf(client, community) {
+  const reach = await client.call("post.audience", { community });
+  return community ? words.reach_place(reach.members) : words.reach(reach.followers, reach.open);
+}
