@@ -52,7 +52,14 @@ export class Home {
       this.#view.read();
     } else if ([...stale].some((ch) => ch.startsWith("author:") || ch.startsWith("community:"))) this.#view.read();
     else this.#view.render();
-    this.#app.acts.load().catch(() => {});
+    this.#nameStamps();
+  }
+
+  async #nameStamps() {
+    if (this.#app.acts.named) return;
+    // Without their names they go by their ids; asked again with the next link.
+    await this.#app.acts.load().catch(() => {});
+    this.#view.render();
   }
 
   clear() {

@@ -39,6 +39,11 @@ export class PostActs {
     };
   }
 
+  /** Are the stamps' names known? */
+  get named() {
+    return this.#catalogue !== null;
+  }
+
   /** The names of stamps, read once a visit. */
   async load() {
     if (this.#catalogue) return;

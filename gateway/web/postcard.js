@@ -20,6 +20,7 @@ export function facts(app, post, { open, place = true, answers = true } = {}) {
     quoted,
     own: post.author.id === people.me?.id,
     answers,
+    named: app.acts.named,
     fold: marks.folds(shown.author.id),
     open: open?.has(shown.id) ?? false,
     openQuote: quoted ? (open?.has(quoted.id) ?? false) : false,

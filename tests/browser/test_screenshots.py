@@ -116,7 +116,7 @@ def test_the_pictures_are_made(visit: Visit, link: str, scene: dict[str, str]) -
     pictures = [keep(desk, "talk")]
     walker = visit.person(link, "aki", **PHONE, device_scale_factor=SCALE)
     walker.locator("#way-home").click()
-    walker.locator("#feed-posts .chip").first.wait_for()
+    walker.locator("#feed-posts .chip", has_text="すてき").wait_for()
     count(walker.locator("#feed-posts .post"), len(POSTS))
     pictures.append(keep(walker, "home"))
 
