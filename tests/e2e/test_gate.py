@@ -36,6 +36,7 @@ class Gates:
     redis: ValkeyServer | None
     smtp: SmtpServer
     secrets: list[str] = field(default_factory=list)
+    metrics_port: int = 0
 
     def account(self, handle: str) -> Any:
         """A member, made by the operator."""
@@ -73,10 +74,17 @@ class Gates:
         return found
 
 
-@pytest.fixture(params=["embedded", "two gateways"])
-def gates(request: pytest.FixtureRequest, smtp: SmtpServer) -> Iterator[Gates]:
+@contextlib.contextmanager
+def opened(request: pytest.FixtureRequest, smtp: SmtpServer, **more: str) -> Iterator[Gates]:
+    """An installation on the back end that the test is run for (`request.param`), which says all it can say."""
     mail = {"TSUDOI_SMTP_URL": smtp.url, "TSUDOI_MAIL_FROM": "hello@tsudoi.example"}
-    env = {**LIMITS, **mail, "TSUDOI_PUBLIC_URL": "https://tsudoi.example", "TSUDOI_LOG_LEVEL": "debug"}
+    env = {
+        **LIMITS,
+        **mail,
+        "TSUDOI_PUBLIC_URL": "https://tsudoi.example",
+        "TSUDOI_LOG_LEVEL": "debug",
+        **more,
+    }
     with contextlib.ExitStack() as stack:
         if request.param == "embedded":
             server = stack.enter_context(ServerProcess(env))
@@ -87,6 +95,12 @@ def gates(request: pytest.FixtureRequest, smtp: SmtpServer) -> Iterator[Gates]:
         env |= {"DATABASE_URL": url, "REDIS_URL": valkey.url}
         pair = [stack.enter_context(ServerProcess(env)) for _ in range(2)]
         yield Gates(pair[0], pair[1], url, valkey, smtp)
+
+
+@pytest.fixture(params=["embedded", "two gateways"])
+def gates(request: pytest.FixtureRequest, smtp: SmtpServer) -> Iterator[Gates]:
+    with opened(request, smtp) as made:
+        yield made
 
 
 async def sign_up(gates: Gates, token: str, handle: str) -> Any:

@@ -26,7 +26,7 @@ from loadtest.client import Client, Options, ServerRefusal
 from realtime.settings import Settings
 from tests.faults.history import History, faults_of
 from tests.faults.vfs import Harms
-from tests.support.server import ServerProcess, _free_port
+from tests.support.server import ServerProcess, free_port
 from tests.support.waiting import until, until_async
 
 FULL = os.environ.get("TSUDOI_FAULTS") == "full"
@@ -53,7 +53,7 @@ class Gateway(ServerProcess):
 
     def __init__(self, env: Mapping[str, str], place: Path) -> None:
         self.harms = Harms(place)
-        self._metrics_port = _free_port()
+        self._metrics_port = free_port()
         given = {**OPEN, "FAULTS": str(place), "TSUDOI_METRICS_PORT": str(self._metrics_port), **env}
         super().__init__(given, module="tests.faults.launcher")
         self.settings = Settings.from_env({**given, "TSUDOI_DATA": str(self.data)})

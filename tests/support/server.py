@@ -49,7 +49,7 @@ class ServerProcess:
         self._chosen = "PORT" not in env
         self._env = {name: os.environ[name] for name in KEPT if name in os.environ}
         self._env |= {"PYTHONPATH": str(ROOT), "TSUDOI_DATA": str(self._place / "data"), **env}
-        self._env.setdefault("PORT", str(_free_port()))
+        self._env.setdefault("PORT", str(free_port()))
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: Watchdog | None = None
 
@@ -113,7 +113,7 @@ class ServerProcess:
             # Another process may have taken the port between its choice and the start.
             if not (self._chosen and "is taken" in said and attempt + 1 < PORTS_TRIED):
                 break
-            self._env["PORT"] = str(_free_port())
+            self._env["PORT"] = str(free_port())
         raise RuntimeError(f"the server did not start:\n{said}")
 
     def stop(self) -> None:
@@ -169,12 +169,19 @@ class ServerProcess:
 
     def run_cli(self, *arguments: str) -> Any:
         """Run `tsudoi ARGUMENTS… --json` with the same settings; what it printed, parsed."""
-        command = [sys.executable, "-P", "-m", "gateway.cli", *arguments, "--json"]
+        return json.loads(self._run_cli(*arguments, "--json"))
+
+    def run_lines(self, *arguments: str) -> list[Any]:
+        """The same for a command that prints a line of JSON for each thing it made."""
+        return [json.loads(line) for line in self._run_cli(*arguments).splitlines()]
+
+    def _run_cli(self, *arguments: str) -> str:
+        command = [sys.executable, "-P", "-m", "gateway.cli", *arguments]
         done = subprocess.run(
             command, env=self._env, cwd=self._place, capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stderr}"
-        return json.loads(done.stdout)
+        return done.stdout
 
     # Inside
 
@@ -212,7 +219,7 @@ class ServerProcess:
             self._watchdog = None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody listens on, of those that no system hands out by itself: neither a connection somebody makes
     nor the choice of other tests at the same moment is likely to take it before the server does."""
     while True:

@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+OFF_S = 10.0
+
 
 def family(pid: int) -> list[int]:
     """`pid` and all processes beneath it, the eldest first (read from /proc)."""
@@ -49,8 +51,12 @@ class Watchdog:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def off(self) -> None:
-        """Send the watchdog home: there is nothing left to guard."""
-        self._process.communicate(b"off")
+        """Send the watchdog home: there is nothing left to guard. One that does not go is not waited for."""
+        try:
+            self._process.communicate(b"off", timeout=OFF_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def main() -> None:
