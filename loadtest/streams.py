@@ -24,6 +24,12 @@ Frame = dict[str, Any]
 Told = list[tuple[Any, ...]]
 
 
+def place_of(event: str, d: dict[str, Any]) -> str:
+    """The channel that such an entry speaks of."""
+    begin, field = PLACES[event]
+    return f"{begin}{d[field]}"
+
+
 class Streams:
     """See the module. `paused` are the channels whose rest was asked for and not answered yet: what is ahead of it is
     dropped, because it comes again after what is missing."""
@@ -109,8 +115,7 @@ class Streams:
     def _move(self, frame: Frame, told: Told) -> None:
         """The inbox says that a place is heard from now on, or no more. One that was heard before and is given anew from
         further on has lines that never came: they are read by page."""
-        begin, field = PLACES[frame["ev"]]
-        place = begin + frame["d"][field]
+        place = place_of(frame["ev"], frame["d"])
         if frame["seq"] <= self._known.get(place, 0):
             return
         at = self.positions.get(place)

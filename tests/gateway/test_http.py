@@ -94,6 +94,8 @@ class Scene:
                 return self.aki, {"words": "海" if op == "post.search" else "電"}
             case "post.create":
                 return self.aki, {**place, "text": "いいね", "nonce": "n"}
+            case "timeline.read":
+                return self.aki, {"at": posted["at"]}
         return self.haru, place
 
     async def fields(self, op: str) -> tuple[NewAccount, dict[str, Any]]:

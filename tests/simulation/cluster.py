@@ -34,6 +34,8 @@ LIMITS = Limits(
     close_wait_s=2.0,
     operations_per_s=200.0,
     operations_burst=500.0,
+    # Everybody hears every post: what pauses for being busy is another promise, tested on its own.
+    busy_posts_per_min=0,
 )
 SETTINGS = Settings(redis_url="redis://simulated", limits=LIMITS, drain_s=4.0)
 INSTALLATION = Installation("k" * 44, "a secret of the simulation")

@@ -13,6 +13,7 @@ import orjson
 from websockets.speedups import apply_mask
 
 from loadtest.protocol import Protocol
+from loadtest.streams import LEAVING, PLACES, place_of
 from tests.simulation.cluster import Cluster
 from tests.simulation.history import History, Told
 from tests.simulation.network import Link
@@ -31,7 +32,7 @@ CLOCKS = frozenset({"server_time", "t"})
 
 @dataclass(slots=True)
 class View:
-    """A room as one device shows it: everything above `low`. `stale` until a page was read."""
+    """A room, an author or a community as one device shows it: everything above `low`. `stale` until a page was read."""
 
     low: int
     page_seq: int
@@ -45,11 +46,11 @@ class View:
         for frame in self.events:
             if frame["seq"] <= self.page_seq:
                 continue
-            if frame["ev"] == "message.created":
-                message = frame["d"]["message"]
-                shown[message["seq"]] = (message["id"], message["text"])
-            elif frame["ev"] == "message.deleted":
-                shown.pop(frame["d"]["message_seq"], None)
+            if frame["ev"] in ("message.created", "post.created"):
+                said = frame["d"].get("message") or frame["d"]["post"]
+                shown[said["seq"]] = (said["id"], said["text"])
+            elif frame["ev"] in ("message.deleted", "post.deleted"):
+                shown.pop(frame["d"].get("message_seq") or frame["d"]["post_seq"], None)
         return shown
 
 
@@ -301,28 +302,32 @@ class Device:
         channel = frame["ch"]
         if channel in self.views and "seq" in frame:
             self.views[channel].events.append(frame)
-        elif frame["ev"] == "room.joined":
+        elif frame["ev"] in PLACES:
             # By the core's position: an old entry of the inbox may be older than the answer to `connect`.
-            room = f"room:{frame['d']['room']}"
-            if room not in self.views and room in self.core.streams.positions:
-                at = self.core.streams.positions[room]
-                self.views[room] = View(at, at)
-        elif frame["ev"] == "room.left":
-            room = f"room:{frame['d']['room']}"
-            if room not in self.core.streams.positions:
-                self.views.pop(room, None)
+            place = place_of(frame["ev"], frame["d"])
+            at = self.core.streams.positions.get(place)
+            if frame["ev"] in LEAVING:
+                if at is None:
+                    self.views.pop(place, None)
+            elif place not in self.views and at is not None:
+                self.views[place] = View(at, at)
 
     def _reload(self, channels: list[str]) -> None:
         for channel in dict.fromkeys(channels):
-            if channel.startswith("room:"):
+            if not channel.startswith("user:"):
                 self.views.setdefault(channel, View(0, 0)).stale = True
                 self._read_page(channel)
 
     def _read_page(self, channel: str) -> None:
         view = self.views.get(channel)
         if view is not None and view.stale and self.live:
-            request = {"room": channel.removeprefix("room:"), "limit": 100}
-            self.call("message.list", request, lambda page: self._page(channel, view, page))
+            kind, _, place = channel.partition(":")
+            if kind == "room":
+                op, where = "message.list", {"room": place}
+            else:
+                author = {"which": "profile", "account": place}
+                op, where = "timeline.list", author if kind == "author" else {"community": place}
+            self.call(op, {**where, "limit": 100}, lambda page: self._page(channel, view, page))
 
     def _page(self, channel: str, view: View, page: dict[str, Any] | None) -> None:
         if self.views.get(channel) is not view:
@@ -330,10 +335,10 @@ class Device:
         if page is None:
             self.world._loop.call_later(PAGE_S, self._read_page, channel)
             return
-        lines = page["messages"]
+        lines = page["messages"] if "messages" in page else page["posts"]
         view.low = lines[0]["seq"] - 1 if lines and page["more_before"] else 0
         view.page_seq = page["seq"]
-        view.page = {m["seq"]: (m["id"], m["text"]) for m in lines if not m["deleted"]}
+        view.page = {m["seq"]: (m["id"], m["text"]) for m in lines if not m.get("deleted")}
         view.events = [frame for frame in view.events if frame["seq"] > view.page_seq]
         view.stale = False
 

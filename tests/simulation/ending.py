@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from channels.entries import APART
 from tests.simulation.cluster import LIMITS, Cluster
 from tests.simulation.devices import Device
 from tests.simulation.script import People
 
 CALM_S = 150.0
 STEP_S = 0.5
+Lines = dict[int, tuple[str, str | None]]
 REPLAY_BYTES = 512 * 1024
 """What a resume may put into a transport at once: a channel's replay, of lines as long as here."""
 
@@ -57,9 +59,13 @@ class Ending:
     def _heard_by(self, account: str) -> dict[str, int]:
         rows = self.cluster.disk.execute(
             "select c.id, c.seq from member m join channel c on c.id = 'room:' || m.room"
-            " where m.account = ? and m.state = 'inside'"
-            " union all select id, seq from channel where id = 'user:' || ?",
-            (account, account),
+            " where m.account = :me and m.state = 'inside'"
+            " union all select c.id, c.seq from community_member m join channel c on c.id = 'community:' || m.community"
+            " where m.account = :me and m.state = 'inside'"
+            " union all select c.id, c.seq from follow f join channel c on c.id = 'author:' || f.followee"
+            " where f.follower = :me"
+            " union all select id, seq from channel where id in ('user:' || :me, 'author:' || :me)",
+            {"me": account},
         )
         return dict(rows.fetchall())
 
@@ -70,7 +76,12 @@ class Ending:
         for name, top in tops.items():
             if positions.get(name) != top:
                 found.append(f"{device.name} is at {positions.get(name)} of {top} in {name}")
-        found += [f"{device.name} has no page of {n}" for n, view in device.views.items() if view.stale]
+        # An author who blocks is not told of: their page cannot be read, and is nobody's business any more.
+        found += [
+            f"{device.name} has no page of {n}"
+            for n, view in device.views.items()
+            if view.stale and (n in tops or n.startswith("room:"))
+        ]
         return found
 
     def compare(self) -> None:
@@ -78,13 +89,17 @@ class Ending:
         for device in self.people.devices:
             if not device.live or device.session in self.people.history.revoked:
                 continue
-            inside = {name for name in self._heard_by(device.account) if name.startswith("room:")}
+            heard = self._heard_by(device.account)
+            inside = {name for name in heard if name.startswith("room:")}
             # A draft that ends because the other one asked first is not announced to whoever blocks them: it is empty.
-            shown = {n for n, view in device.views.items() if n in inside or view.lines()}
+            rooms = {n: view for n, view in device.views.items() if n.startswith("room:")}
+            shown = {n for n, view in rooms.items() if n in inside or view.lines()}
             if shown != inside:
                 self.world.violated("I5", f"{device.name} shows {sorted(shown)}, is in {sorted(inside)}")
             for name in sorted(shown & inside):
                 self._compare_room(device, name)
+            for name in sorted(set(heard) - inside - {f"user:{device.account}"}):
+                self._compare_posts(device, name)
         for node in self.cluster.nodes:
             for link in node.links.values():
                 self._bounded(link.transport.most)
@@ -98,7 +113,40 @@ class Ending:
             {"me": device.account, "room": name.removeprefix("room:"), "low": view.low},
         )
         truth = {row[0]: (row[1], row[2]) for row in rows.fetchall()}
-        shown = {seq: line for seq, line in view.lines().items() if seq > view.low}
+        self._equal(device, name, {seq: line for seq, line in view.lines().items() if seq > view.low}, truth)
+
+    def _compare_posts(self, device: Device, name: str) -> None:
+        """An author or a community. Of whom somebody was ever apart from, what stands on the screen is of before and after."""
+        view = device.views.get(name)
+        if view is None:
+            self.world.violated("I5", f"{device.name} shows nothing of {name}")
+            return
+        apart = self._ever_apart(device.account)
+        rows = self.cluster.disk.execute(
+            "select seq, id, body, author, deleted_at from post where home = ?", (name,)
+        ).fetchall()
+        authors = {row[1]: row[3] for row in rows}
+        truth = {
+            row[0]: (row[1], row[2])
+            for row in rows
+            if row[4] is None and row[0] > view.low and row[3] not in apart
+        }
+        shown = {
+            seq: line
+            for seq, line in view.lines().items()
+            if seq > view.low and authors.get(line[0]) not in apart
+        }
+        self._equal(device, name, shown, truth)
+
+    def _ever_apart(self, me: str) -> set[str]:
+        rows = self.cluster.disk.execute(
+            "select target from log where kind = :kind and channel = 'user:' || :me"
+            " union select substr(channel, 6) from log where kind = :kind and target = :me",
+            {"kind": APART, "me": me},
+        )
+        return {row[0] for row in rows.fetchall()}
+
+    def _equal(self, device: Device, name: str, shown: Lines, truth: Lines) -> None:
         if shown != truth:
             odd = {seq for seq in {*shown, *truth} if shown.get(seq) != truth.get(seq)}
             self.world.violated("I5", f"{device.name} shows {name} otherwise at {sorted(odd)[:8]}")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from realtime.ids import author_channel
 from tests.simulation.disk import Disk
 from tests.simulation.world import CRASHES, World
 
@@ -54,11 +55,12 @@ class Told(NamedTuple):
 @dataclass(slots=True)
 class Stay:
     """An account inside a room: entries after `low` and below `high` are for it. `ended` is when its leaving was
-    acknowledged."""
+    acknowledged; `begun` from when on all that lies before may be asked for, where it may be at all."""
 
     low: int
     high: float = FOREVER
     ended: float = FOREVER
+    begun: float = FOREVER
 
 
 @dataclass(slots=True)
@@ -69,6 +71,9 @@ class History:
     told: list[Told] = field(default_factory=list)
     acks: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     texts: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    posts: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    posted_texts: dict[tuple[str, str], str] = field(default_factory=dict)
+    parted: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     requests: dict[tuple[str, str], float] = field(default_factory=dict)
     deleted: dict[str, float] = field(default_factory=dict)
     left: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -96,8 +101,16 @@ class History:
             self.acks[account, d["nonce"]].append(result)
             self.texts[account, d["nonce"]] = (d["room"], d["text"])
 
+    def posted(self, account: str, d: dict[str, Any], result: dict[str, Any] | None) -> None:
+        """`post.create` was answered."""
+        if result is not None:
+            self.posts[account, d["nonce"]].append(result)
+            self.posted_texts[account, d["nonce"]] = d["text"]
+
     def blocked(self, account: str, other: str, asked: float) -> None:
         """A block was acknowledged that was asked for at `asked`. It stands if no taking back was under way."""
+        for a, b in ((account, other), (other, account)):
+            self.parted[a, author_channel(b)].append(self.world.now())
         if self.unblocks.get((account, other), 0.0) < asked:
             self.blocks[account, other].append([self.world.now(), FOREVER])
 
@@ -146,7 +159,11 @@ class Judge:
 
     def all(self) -> None:
         """Every check."""
+        from tests.simulation.judging_posts import PostJudge
+
+        self.posts = PostJudge(self, self.h, self.disk)
         self.acknowledged()
+        self.posts.acknowledged()
         self.seqs()
         self.once()
         seen: dict[tuple[str, int], Any] = {}
@@ -170,8 +187,12 @@ class Judge:
                     self.wrong("I1", f"{nonce} was acknowledged as {result}, but {row} is kept")
             if len({result["message"] for result in results}) > 1:
                 self.wrong("I6", f"{nonce} was acknowledged as several messages")
+        kept = {
+            **{row[0]: row[5] for row in self.posts.posts.values()},
+            **{row[0]: row[7] for row in self.messages.values()},
+        }
         for message in self.h.deleted:
-            if self.messages[message][7] is None:
+            if kept[message] is None:
                 self.wrong("I1", f"the deletion of {message} was acknowledged and is not kept")
 
     def once(self) -> None:
@@ -244,13 +265,22 @@ class Judge:
             if channel != f"user:{told.account}":
                 self.wrong("I7", f"{told.account} was told of {channel} {seq}")
             return
+        if channel not in self.rooms:
+            self.posts.allowed(told)
+            self._audience(told, channel, seq)
+            return
         if not self._inside(told, channel, seq):
             self.wrong("I7", f"{told.account} was told {channel} {seq} {frame['ev']} without being inside")
+        ref = self._audience(told, channel, seq)
+        if frame["ev"] == "message.created" and ref in self.messages:
+            self._message(told, self.messages[ref])
+
+    def _audience(self, told: Told, channel: str, seq: int) -> str:
+        """Was the entry for them at all? What it refers to."""
         _, ref, audience, target = self.log.get((channel, seq), ("", "", "a", ""))
         if audience == "n" or (audience == "o" and target != told.account):
             self.wrong("I7", f"{told.account} was told {channel} {seq}, which is for {target or 'nobody'}")
-        if frame["ev"] == "message.created" and ref in self.messages:
-            self._message(told, self.messages[ref])
+        return ref
 
     def _inside(self, told: Told, channel: str, seq: int) -> bool:
         pair = self.rooms[channel][3]

@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from channels import arrival, relations
 from channels.entries import MEMBER_REMOVED, SESSION_REVOKED
+from channels.post_entries import AUTHOR_LEFT, COMMUNITY_LEFT
 from gateway.fanout import Fanout
 from gateway.outbound import Outbound
 from realtime import recent
@@ -162,6 +163,21 @@ def removal_not_obeyed_for_a_joiner(stack: ExitStack) -> None:
     _deaf_to(stack, lambda parcel, only: parcel.kind == MEMBER_REMOVED and only is not None)
 
 
+def unfollowing_not_obeyed(stack: ExitStack) -> None:
+    """Who follows no more hears on."""
+    _deaf_to(stack, lambda parcel, only: parcel.kind == AUTHOR_LEFT)
+
+
+def leaving_not_obeyed(stack: ExitStack) -> None:
+    """Who left a community hears on."""
+    _deaf_to(stack, lambda parcel, only: parcel.kind == COMMUNITY_LEFT)
+
+
+def block_not_heard_of(stack: ExitStack) -> None:
+    """A block stands in the database, and no node looks."""
+    _patch(stack, Hub, "part", lambda self, account, other: None)
+
+
 def revocation_not_obeyed(stack: ExitStack) -> None:
     """Connections outlive their session."""
     _deaf_to(stack, lambda parcel, only: parcel.kind == SESSION_REVOKED)
@@ -227,6 +243,9 @@ MUTANTS: tuple[Mutant, ...] = (
     nonce_ignored,
     removal_not_obeyed,
     removal_not_obeyed_for_a_joiner,
+    unfollowing_not_obeyed,
+    leaving_not_obeyed,
+    block_not_heard_of,
     revocation_not_obeyed,
     deletions_not_folded,
     cut_without_telling,

@@ -11,6 +11,7 @@ from typing import Any
 from tests.simulation.cluster import Cluster
 from tests.simulation.devices import Device
 from tests.simulation.history import History
+from tests.simulation.posting import Posting
 from tests.simulation.world import CRASHES, EVENTS, MISHAPS, World
 
 ACTS_S = (6.0, 14.0)
@@ -33,17 +34,24 @@ SPANS_S = (0.5, 5.0)
 
 
 class People:
-    """Everybody who takes part, and what they do next. `rooms` are group channels; `pairs` DMs by both accounts."""
+    """Everybody who takes part, and what they do next. `places` are groups and communities; `pairs` DMs by both accounts."""
 
-    def __init__(self, cluster: Cluster, history: History, devices: list[Device], groups: list[str]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        history: History,
+        devices: list[Device],
+        places: tuple[list[str], list[str]],
+    ) -> None:
         self.cluster = cluster
         self.world = cluster.world
         self.history = history
         self.devices = devices
-        self.groups = groups
+        self.groups, communities = places
         self.pairs: dict[tuple[str, str], str] = {}
         self.accounts = list(dict.fromkeys(device.account for device in devices))
         self._count = 0
+        self.posting = Posting(self.world, history, (self.accounts, communities), self.nonce)
 
     def nonce(self) -> str:
         """A new one."""
@@ -70,6 +78,7 @@ class People:
             (self.slip, 8),
             (self.fade, 2),
             (self.suspect_hole, 3),
+            *self.posting.acts(),
         )
         work = chance.choices([act for act, _ in acts], [weight for _, weight in acts])[0]
         device = chance.choice(self.devices)

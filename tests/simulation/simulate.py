@@ -16,11 +16,13 @@ from unittest.mock import patch
 import structlog
 
 from channels import accounts, replays, requests, rooms
+from channels import communities as places
 from channels.accounts import hash_token
 from channels.desk import Actor, Desk
 from gateway import hearing
 from realtime import hub, recent, recovery
 from realtime.models import Reading
+from realtime.posts import CommunityCreate, CommunityRef
 from realtime.requests import RoomCreate, RoomOpen
 from storage.accounts import insert_session
 from tests.simulation import loop
@@ -138,11 +140,19 @@ async def settle_in(cluster: Cluster, history: History) -> People:
         inside = [actor.account for actor in actors[1:] if chance.random() < 0.8]
         wanted = RoomCreate(title=f"集い{number}", nonce=f"g{number}", accounts=inside, reading=reading)
         groups.append((await rooms.create(desk, actors[0], wanted)).id)
-    people = People(cluster, history, devices, groups)
+    communities = [await _community(desk, actors, number) for number in range(2)]
+    people = People(cluster, history, devices, (groups, communities))
     for a, b in itertools.pairwise(actors):
         room = await requests.open_dm(desk, a, RoomOpen(account=b.account))
         people.pairs[a.account, b.account] = people.pairs[b.account, a.account] = room.id
     return people
+
+
+async def _community(desk: Desk, actors: list[Actor], number: int) -> str:
+    made = await places.create(desk, actors[0], CommunityCreate(name=f"窓{number}", nonce=f"c{number}"))
+    for actor in actors[1 + number :]:
+        await places.join(desk, actor, CommunityRef(community=made.id))
+    return made.id
 
 
 async def _device(cluster: Cluster, history: History, desk: Desk, account: str, token: str) -> Device:

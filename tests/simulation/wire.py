@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from loadtest.streams import LEAVING, PLACES, place_of
 from tests.simulation.world import World
 
 Frame = dict[str, Any]
@@ -120,8 +121,8 @@ class WireCheck:
         elif seq != last + 1:
             self.wrong("I3", f"{name} {seq} came after {last}: a hole")
         self.last[name] = frame.get("upto", seq)
-        if frame["ev"] == "room.joined":
-            self._given(f"room:{frame['d']['room']}", frame["d"]["seq"])
+        if frame["ev"] in PLACES and frame["ev"] not in LEAVING:
+            self._given(place_of(frame["ev"], frame["d"]), frame["d"]["seq"])
 
     def _given(self, name: str, after: int) -> None:
         if name not in self.early:
