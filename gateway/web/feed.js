@@ -15,6 +15,8 @@ export class Feed {
   #waits;
   #reading = false;
   #stale = false;
+  /** What was told while a page was on its way, which may be older. */
+  #pushed = new Map();
   ids = [];
   fresh = [];
   more = false;
@@ -79,6 +81,7 @@ export class Feed {
 
   /** A post that was just told; `now`: it need not wait. True if anything changed. */
   add(id, now = false) {
+    if (this.#reading || !this.loaded) this.#pushed.set(id, now);
     if (!this.loaded || this.ids.includes(id) || this.fresh.includes(id)) return false;
     // What lies behind the end of what was read is read when one goes there.
     if (this.#rising && this.more) return false;
@@ -179,6 +182,9 @@ export class Feed {
       this.error = error;
     }
     this.#reading = false;
+    const pushed = [...this.#pushed];
+    this.#pushed.clear();
+    if (this.loaded) for (const [id, now] of pushed) this.add(id, now);
     if (this.#stale && !this.failed) return this.read();
     return !this.failed;
   }

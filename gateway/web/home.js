@@ -83,7 +83,7 @@ export class Home {
     if (ev === "post.created" && client.hears(ch)) {
       if (this.#busy.delete(ch)) this.#drawBusy();
       // What one said oneself is shown at once, and so is all that comes while nobody has scrolled away.
-      const now = d.post.author.id === this.#app.people.me?.id || (this.#atTop() && document.visibilityState === "visible");
+      const now = d.post.author.id === this.#app.people.me?.id || this.#idle();
       if (feed.add(d.post.id, now)) this.#view.render();
     } else if (ev === "follow.began" || ev === "community.joined") {
       this.#view.read();
@@ -148,6 +148,12 @@ export class Home {
     return this.#box.scrollTop <= TOP_PX;
   }
 
+  /** Does somebody look at the newest without holding anything of it? */
+  #idle() {
+    const held = document.activeElement.closest("#feed-posts > li");
+    return this.#atTop() && document.visibilityState === "visible" && !held;
+  }
+
   #showFresh() {
     this.#view.feed.show();
     this.#box.scrollTop = 0;
@@ -161,7 +167,7 @@ export class Home {
     const waits = feed?.fresh.length ?? 0;
     byId("feed-fresh").hidden = waits === 0 || this.#tab !== "follow";
     byId("feed-fresh").textContent = waits ? words.fresh(waits) : "";
-    if (this.#atTop() && waits && feed.loaded && this.#tab === "follow" && !this.#box.contains(document.activeElement) && document.visibilityState === "visible") {
+    if (waits && feed.loaded && this.#tab === "follow" && this.#idle()) {
       feed.show();
       this.#view.render();
       return;

@@ -9,6 +9,7 @@ import { Sheet } from "./sheet.js";
 import { words } from "./words.js";
 
 const GATHER_MS = 300;
+const PAGES_MAX = 10;
 
 export class ThreadSheet {
   #app;
@@ -40,11 +41,15 @@ export class ThreadSheet {
     this.#asked = id;
     this.#quoted = null;
     this.#form = null;
-    this.#view.show(new Feed(this.#app.client, this.#app.book, { which: "thread", post: id }));
+    const feed = new Feed(this.#app.client, this.#app.book, { which: "thread", post: id });
+    this.#view.show(feed);
     this.#sheet.open(() => this.#draw());
     if (reply) this.#answer(reply);
     await this.#view.read();
+    // As far as the one that was asked for; of a very long thread the rest is one tap away.
+    for (let page = 0; page < PAGES_MAX && this.#asked === id && !feed.ids.includes(id) && (await feed.further()); page++);
     if (this.#asked !== id) return;
+    this.#view.render();
     const post = this.#app.book.get(id);
     if (!post) return;
     this.#root = post.root ?? post.id;

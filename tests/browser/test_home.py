@@ -410,3 +410,29 @@ def test_a_thousand_posts_scroll_without_a_long_task(
     record_property("longest task, processor ms", round(busy_ms, 1))
     record_property("longest task, wall ms", round(wall_ms, 1))
     assert busy_ms <= TASK_MS
+
+
+def test_a_thread_opens_at_the_answer_that_was_asked_for(
+    visit: Visit, demo: ServerProcess, link: str
+) -> None:
+    aki, ken = visit.person(link, "aki"), visit.person(link, "ken", **PHONE)
+    first = post(aki, demo.url, "post.create", text="しりとり", nonce="first")["post"]
+    for number in range(45):
+        body = {"text": f"{number}番", "nonce": str(number), "reply_to": first}
+        while (
+            aki.context.request.post(
+                f"{demo.url}/api/v1/post.create", data=body, headers={"origin": demo.url}
+            ).status
+            == 429
+        ):
+            aki.wait_for_timeout(200)
+    theirs = home(ken)
+    says(theirs.locator(".post-text").first, "44番")
+    card(ken, "44番").locator(".post-answers button").click()
+    says(ken.locator("#thread .post.shown"), "44番")
+    count(ken.locator("#thread .post"), 46)
+    # Somebody whom one does not hear answers: the thread goes on all the same.
+    post(ken, demo.url, "follow.remove", account=post(ken, demo.url, "account.get", handle="mio")["id"])
+    mio = visit.person(link, "mio")
+    post(mio, demo.url, "post.create", text="ん", nonce="mio", reply_to=first)
+    says(ken.locator("#thread .post .post-text").last, "ん")
