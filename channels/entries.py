@@ -14,6 +14,7 @@ import orjson
 
 from channels.cards import account_card
 from channels.entry import Entry
+from channels.pictured import pictures_view
 from channels.post_entries import FOLLOWING_KINDS, STANDING_KINDS, following_view, post_payload, standing_view
 from channels.rules.accounts import HERE
 from realtime.events import (
@@ -101,6 +102,7 @@ def message_view(row: MessageRow) -> Message:
         written_at=row.written_at,
         system=msgspec.json.decode(row.system, type=SystemLine) if row.system and not gone else None,
         deleted=gone,
+        pictures=[] if gone else pictures_view(row.pictures),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from channels.desk import Actor, Desk
 from channels.entries import emit, message_deleted, message_view, whisper
+from channels.pictured import wanted
 from channels.requests import check, locked, send_in_closed_dm
 from channels.rules.rooms import Act, verdict
 from channels.send import SEND, NotOpen, SendItem, facts_of, text_limit
@@ -26,14 +27,21 @@ from realtime.text import clean_text
 from storage import log
 from storage.database import Tx
 from storage.messages import Window, mark_deleted, messages_by_id, page
+from storage.pictures import drop_shown
 from storage.rooms import card, member, move_read, room_by_id
+from storage.rows import MessageRow
 
 SEQ_END = 2**53
 
 
 async def send(desk: Desk, actor: Actor, request: RoomSend) -> Sent:
     """Say something in a room. Errors: `not_found`, `not_member`, `forbidden`, `text_*`, `conflict`."""
-    item = SendItem(actor.account, request, clean_text(request.text, text_limit(desk.settings.limits)))
+    limits = desk.settings.limits
+    pictures = wanted(request.pictures, limits)
+    # Pictures may stand without a word.
+    wordless = bool(pictures) and not request.text.strip()
+    text = "" if wordless else clean_text(request.text, text_limit(limits))
+    item = SendItem(actor.account, request, text, pictures)
     try:
         return await desk.db.hot(SEND, item)  # type: ignore[no-any-return]  # a batch's outcome is untyped
     except NotOpen:
@@ -74,18 +82,26 @@ async def get(desk: Desk, actor: Actor, request: MessageGet) -> Message:
     """One line, judged as a page would. Errors: `not_found`, `not_member`."""
 
     def unit(tx: Tx) -> Message:
-        row = messages_by_id(tx, [request.message]).get(request.message)
-        room = room_by_id(tx, row.room) if row else None
-        if row is None or room is None:
-            raise Refusal("not_found")
-        mine = member(tx, room.id, actor.account)
-        check(verdict(Act.READ, facts_of(room, mine, actor.account)))
-        assert mine is not None
-        if row.seq <= mine.from_seq or row.only_for not in (None, actor.account):
-            raise Refusal("not_found")
-        return message_view(row)
+        found = readable(tx, actor.account, request.message)
+        if isinstance(found, str):
+            raise Refusal(found)
+        return message_view(found)
 
     return await desk.db.read(unit)
+
+
+def readable(tx: Tx, viewer: str, message: str) -> MessageRow | str:
+    """A line, or the code of the refusal; the same statements run whatever there is."""
+    row = messages_by_id(tx, [message]).get(message)
+    room = room_by_id(tx, row.room if row else "")
+    mine = member(tx, room.id if room else "", viewer)
+    if row is None or room is None:
+        return "not_found"
+    code = verdict(Act.READ, facts_of(room, mine, viewer))
+    if code is not None or mine is None:
+        return code or "not_found"
+    hidden = row.seq <= mine.from_seq or row.only_for not in (None, viewer)
+    return "not_found" if hidden else row
 
 
 async def delete(desk: Desk, actor: Actor, request: MessageDelete) -> Done:
@@ -103,6 +119,8 @@ async def delete(desk: Desk, actor: Actor, request: MessageDelete) -> Done:
         row = messages_by_id(tx, [request.message])[request.message]
         if row.deleted_at is None:
             mark_deleted(tx, row.id)
+            if row.pictures:
+                drop_shown(tx, row.id)
             emit(tx, [message_deleted(row, actor.account)])
         return Done()
 

@@ -11,6 +11,7 @@ import orjson
 
 from channels.cards import own_card
 from channels.entry import Entry
+from channels.pictured import pictures_view
 from channels.rules.accounts import HERE
 from realtime.ids import author_channel, community_channel, inbox_channel
 from realtime.models import Shape
@@ -49,6 +50,7 @@ def post_view(row: PostRow, author: AccountRow) -> Post:
         repost_of=row.repost_of,
         mask=Mask(row.mask) if row.mask else None,
         mentions=orjson.loads(row.mentions),
+        pictures=pictures_view(row.pictures),
     )
 
 

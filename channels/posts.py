@@ -10,6 +10,7 @@ from channels import writing
 from channels.counts import touched
 from channels.desk import Actor, Desk
 from channels.entries import emit
+from channels.pictured import wanted
 from channels.post_entries import post_deleted
 from channels.requests import check
 from channels.rules.communities import Act, Facts, verdict
@@ -22,6 +23,7 @@ from storage import log, search
 from storage.accounts import accounts_by_id
 from storage.communities import communities_by_id, community_member
 from storage.database import Tx
+from storage.pictures import drop_shown
 from storage.posts import add_counts, counts_of, mark_post_deleted, posts_by_id
 from storage.reactions import own_reactions
 from storage.relations import count_followers, private_among
@@ -34,10 +36,13 @@ async def create(desk: Desk, actor: Actor, request: p.PostCreate) -> p.Posted:
     ways = ways_of(request)
     if len(ways) > 1:
         raise Refusal("bad_request", "Answer, quote or pass on: one of them.", at="$.quote_of")
-    if request.repost_of is not None and (request.text or request.mask is not None):
+    pictures = wanted(request.pictures, desk.settings.limits)
+    if request.repost_of is not None and (request.text or pictures or request.mask is not None):
         raise Refusal("bad_request", "What is passed on has no words of one's own: quote it.", at="$.text")
-    text = clean_short_text(request.text) if request.repost_of is None else ""
-    item = PostItem(actor.account, request, text, writing.handles_in(text))
+    # Pictures may stand without a word.
+    wordless = request.repost_of is not None or (bool(pictures) and not request.text.strip())
+    text = "" if wordless else clean_short_text(request.text)
+    item = PostItem(actor.account, request, text, writing.handles_in(text), pictures)
     return await desk.db.hot(POST, item)  # type: ignore[no-any-return]  # a batch's outcome is untyped
 
 
@@ -96,6 +101,8 @@ async def delete(desk: Desk, actor: Actor, request: p.PostRef) -> Done:
         row = posts_by_id(tx, [row.id])[row.id]
         if row.deleted_at is None:
             mark_post_deleted(tx, row.id)
+            if row.pictures:
+                drop_shown(tx, row.id)
             search.drop(tx, search.POST, row.id)
             counted = writing.counted(row)
             add_counts(tx, {key: -1 for key in counted})

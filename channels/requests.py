@@ -13,6 +13,7 @@ from channels import batches
 from channels.desk import Actor, Desk
 from channels.entries import emit, member_removed, message_created, room_updated, standing_changed
 from channels.entry import Entry
+from channels.pictured import MESSAGE, Stock
 from channels.rules.accounts import HERE, request_arrives
 from channels.rules.rooms import Act, Facts, verdict
 from channels.send import WAYS, SendItem, check_peer, check_reply, facts_of, message_row, other_of
@@ -131,7 +132,7 @@ def _send_slowly(tx: Tx, limits: Limits, item: SendItem, new_id: str) -> Sent:
     arrives = not how.blocked
     entries: list[Entry] = []
     if asks:
-        _check_request(tx, limits, clean_short_text(item.text), item)
+        _check_request(tx, limits, item)
         shared = how.write_from != "everyone" and share_group(tx, me, other)
         arrives = request_arrives(how.write_from, blocked=how.blocked, share_group=shared)
         entries = _ask(tx, room, Opening(me, other, not arrives))
@@ -144,8 +145,14 @@ def _send_slowly(tx: Tx, limits: Limits, item: SendItem, new_id: str) -> Sent:
     error = check_reply(item, mine, targets)
     if error is not None:
         raise error
+    stock = Stock(tx, [item.pictures])
+    error = stock.refusal(me, item.pictures)
+    if error is not None:
+        raise error
     message = message_row(tx, item, seq + 1, new_id, None if arrives else me)
+    message = message._replace(pictures=stock.take(MESSAGE, new_id, item.pictures))
     insert_messages(tx, [message])
+    stock.keep()
     entries.append(message_created(message))
     if asks and arrives:
         entries.append(standing_changed("room.requested", other, room.id, seq + 1, by=me))
@@ -248,8 +255,10 @@ def _inside(tx: Tx, room: str, account: str, *, seq: int) -> MemberRow:
     return MemberRow(room, account, MemberState.INSIDE, 0, seq, tx.now_ms())
 
 
-def _check_request(tx: Tx, limits: Limits, text: str, item: SendItem) -> None:
-    if has_link(text):
+def _check_request(tx: Tx, limits: Limits, item: SendItem) -> None:
+    if item.pictures:
+        raise Refusal("forbidden", "A message request carries no pictures.", reason="request_picture")
+    if has_link(clean_short_text(item.text)):
         raise Refusal("text_invalid", "A message request carries no links.", reason="request_link")
     if count_requests_since(tx, item.account, tx.now_ms() - DAY_MS) >= limits.requests_per_day_max:
         raise Refusal(

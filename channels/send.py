@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from channels import batches
 from channels.batches import Outcomes
 from channels.entries import message_created, parcel_of
+from channels.pictured import MESSAGE, Stock, Wanted
 from channels.rules.accounts import HERE
 from channels.rules.rooms import Act, Facts, verdict
 from realtime.errors import Refusal
@@ -43,6 +44,7 @@ class SendItem:
     account: str
     request: RoomSend
     text: str
+    pictures: tuple[Wanted, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -113,13 +115,18 @@ def _write(tx: Tx, items: list[SendItem], ids: dict[tuple[str, str], str], outco
     replied = [item.request.reply_to for item in items if item.request.reply_to]
     targets = messages_by_id(tx, replied) if replied else {}
     peers = between(tx, [pair for item in items if (pair := _pair(standings, item))])
+    stock = Stock(tx, (item.pictures for item in items))
     entries = []
     messages = []
     upcoming = dict(seqs)
     for item in items:
         room, member = standings.get((item.request.room, item.account), (None, None))
         pair = _pair(standings, item)
-        error = _judge(room, member, item, targets) or check_peer(peers.get(pair) if pair else None)
+        error = (
+            _judge(room, member, item, targets)
+            or check_peer(peers.get(pair) if pair else None)
+            or stock.refusal(item.account, item.pictures)
+        )
         if error is not None:
             outcomes[item.key] = error
             continue
@@ -128,12 +135,15 @@ def _write(tx: Tx, items: list[SendItem], ids: dict[tuple[str, str], str], outco
         # Whoever is blocked goes on talking, and is the only one who hears it.
         kept = item.account if pair and peers[pair].blocked else None
         message = message_row(tx, item, upcoming[channel], ids[item.key], kept)
+        if item.pictures:
+            message = message._replace(pictures=stock.take(MESSAGE, message.id, item.pictures))
         messages.append(message)
         entries.append(message_created(message))
         outcomes[item.key] = Sent(message=message.id, seq=message.seq, at=message.at)
     if not messages:
         return
     insert_messages(tx, messages)
+    stock.keep()
     for row, entry in zip(log.write(tx, seqs, [entry.draft for entry in entries]), entries, strict=True):
         assert entry.payload is not None
         tx.parcels.append(parcel_of(row, entry.payload(row), tx.node))

@@ -16,6 +16,8 @@ from channels import batches
 from channels.batches import Outcomes
 from channels.counts import LIKE, counts_view, touched
 from channels.entries import parcel_of
+from channels.pictured import POST as POST_KIND
+from channels.pictured import Stock, Wanted
 from channels.post_entries import post_created, post_view
 from channels.rules.accounts import HERE
 from channels.rules.communities import Act, Facts, verdict
@@ -49,6 +51,7 @@ class PostItem:
     request: p.PostCreate
     text: str
     handles: tuple[str, ...] = ()
+    pictures: tuple[Wanted, ...] = ()
 
     @property
     def key(self) -> batches.Key:
@@ -122,20 +125,23 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
     homes = {item.key: _home(item, others) for item in items}
     seqs = log.lock_made(tx, homes.values(), AUTHOR)
     scene = _scene(tx, items, homes, others)
+    stock = Stock(tx, (item.pictures for item in items))
     upcoming = dict(seqs)
     made: list[tuple[PostRow, AccountRow]] = []
     for item in items:
         home = homes[item.key]
-        refusal = _judge(item, home, scene)
+        refusal = _judge(item, home, scene) or stock.refusal(item.account, item.pictures)
         if refusal is not None:
             outcomes[item.key] = refusal
             continue
         upcoming[home] += 1
         row = _row(tx, item, (ids[item.key], home, upcoming[home]), scene)
+        row = row._replace(pictures=stock.take(POST_KIND, row.id, item.pictures)) if item.pictures else row
         made.append((row, scene.accounts[item.account]))
         outcomes[item.key] = p.Posted(post=row.id, seq=row.seq, at=row.at)
     if made:
         _keep(tx, seqs, made)
+        stock.keep()
         counted_now = {post for row, _ in made for post, _ in counted(row)}
         touched(tx, {post: others[post].home for post in counted_now})
 

@@ -25,6 +25,21 @@ def credential(request: Request, settings: Settings) -> Credential:
     raise Refusal("unauthenticated")
 
 
+def reader(request: Request, settings: Settings) -> Credential:
+    """As `credential`, for a GET that an element of our own page makes: browsers send no Origin with it, but say from where it
+    comes, where the page is secure. The cookie is SameSite and comes with nothing of another site. Errors as there."""
+    foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    if (
+        request.cookies.get(COOKIE)
+        and "authorization" not in request.headers
+        and "origin" not in request.headers
+    ):
+        if foreign:
+            raise Refusal("forbidden", "This origin may not call with a cookie.")
+        return Credential(token=request.cookies[COOKIE])
+    return credential(request, settings)
+
+
 def check_origin(request: Request, settings: Settings) -> None:
     """A request that carries a cookie, or could get one, must come from our own page. Errors: `forbidden`."""
     origins = request.headers.getlist("origin")

@@ -20,7 +20,8 @@ from channels.cards import account_card
 from channels.desk import Actor, Desk
 from gateway.answers import Answer, answer
 from gateway.auth import check_origin, set_cookie
-from gateway.http import node_of, read_body, respond
+from gateway.bodies import read_body
+from gateway.http import node_of, respond
 from gateway.node import Node
 from realtime.errors import Refusal
 from realtime.operations import Request as Shape

@@ -27,6 +27,8 @@ WAKE = 0
 TOO_LATE = "The request was not whole in time."
 NO_ROOM = "There is no room left here; come back."
 PROBES = (b"/healthz", b"/readyz")
+PATIENCE = "tsudoi.patience"
+"""An extension of the scope: `scope["extensions"][PATIENCE](seconds)` gives a request whose caller is known more time to be whole."""
 HEAD_TOO_LARGE = f"The head of a request is at most {HEAD_BYTES_MAX} bytes."
 
 
@@ -99,6 +101,7 @@ class DoorProtocol(HttpToolsProtocol):
         elif self._late_comer and self.url not in PROBES:
             self._no_room()
         elif not self.transport.is_closing():
+            self.scope["extensions"] = {PATIENCE: self._wait_longer}  # type: ignore[dict-item]  # a function of ours
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -149,6 +152,10 @@ class DoorProtocol(HttpToolsProtocol):
             limit_s = self._node.settings.limits.handshake_s
             self._due = self._node.now() + limit_s
             self._wake_in(limit_s)
+
+    def _wait_longer(self, seconds: float) -> None:
+        if self._due:
+            self._due = max(self._due, self._node.now() + seconds)
 
     def _wake_in(self, seconds: float) -> None:
         if not self._on_wheel:

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 import structlog
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,9 +23,10 @@ from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, export, openapi, pages, probes, signals
+from gateway import asyncapi, export, media, openapi, pages, probes, signals
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
+from gateway.bodies import read_body
 from gateway.node import Node
 from realtime.channel import seen_by
 from realtime.errors import ERRORS, Refusal
@@ -46,7 +47,7 @@ STAY = ((b"strict-transport-security", b"max-age=31536000"),)
 HEADERS = (
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
         b"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
@@ -60,6 +61,9 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/api/v1/{operation}", operation_door, methods=["POST"]),
         Route("/export", _export, methods=["POST"]),
+        Route("/media", _upload, methods=["POST"]),
+        Route("/media/{picture}", _look),
+        Route("/media/{picture}/{part}", _look),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route("/openapi.json", _openapi),
@@ -195,25 +199,6 @@ def _peer(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Errors: `too_large` as soon as it is known, `bad_request` to a caller who hung up."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
-        raise Refusal("too_large", limit=limit)
-    parts = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise Refusal("too_large", limit=limit)
-            parts.append(part)
-    except ClientDisconnect:
-        # Nobody hears this, and nobody should be told of a fault of the server.
-        raise Refusal("bad_request", "The body broke off.", at="$") from None
-    return b"".join(parts)
-
-
 def _page(name: str) -> Any:
     async def serve(request: Request) -> Response:
         return pages.page(name, request)
@@ -225,6 +210,17 @@ async def _export(request: Request) -> Response:
     node = node_of(request)
     outcome = await answer(export.packed(node, request), "export", node.request_ids)
     return export.download(outcome) if outcome.error is None else respond(outcome)
+
+
+async def _upload(request: Request) -> Response:
+    node = node_of(request)
+    return respond(await answer(media.upload(node, request), "media", node.request_ids))
+
+
+async def _look(request: Request) -> Response:
+    node = node_of(request)
+    outcome = await answer(media.shown(node, request), "media", node.request_ids)
+    return media.picture_response(*outcome.result) if outcome.error is None else respond(outcome)
 
 
 async def _openapi(request: Request) -> Response:
@@ -259,7 +255,9 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*message.get("headers", ()), *HEADERS, *more]
+                given = message.get("headers", ())
+                named = {name for name, _ in given}
+                message["headers"] = [*given, *(each for each in (*HEADERS, *more) if each[0] not in named)]
             await send(message)
 
         if scope["type"] != "http":

@@ -53,6 +53,8 @@ class Metrics:
             "tsudoi_courier_received_total", "Parcels received", lambda: node.courier.counters.received
         )
         self._gauge("tsudoi_courier_dropped_total", "Parcels given up", lambda: node.courier.counters.dropped)
+        self._gauge("tsudoi_pictures_decoded_total", "Pictures begun", lambda: node.media.decoders.begun)
+        self._gauge("tsudoi_pictures_refused_total", "Pictures refused", lambda: node.media.decoders.failed)
         self._gauge("tsudoi_letters_sent_total", "Mails that left", lambda: node.postman.sent)
         self._gauge(
             "tsudoi_letters_failed_total", "Tries to send a mail that failed", lambda: node.postman.failed

@@ -24,6 +24,7 @@ from gateway.answers import RequestIds
 from gateway.capacity import Capacity
 from gateway.delivery import DeliveryProbe
 from gateway.fanout import Fanout
+from gateway.media import Media
 from gateway.metrics import Metrics
 from gateway.postman import Postman
 from gateway.probes import Readiness
@@ -35,7 +36,7 @@ from realtime.buckets import Buckets
 from realtime.closes import Close
 from realtime.events import Hello, Ping, Reconnect, control_frame
 from realtime.hub import Hub
-from realtime.requests import NONCE_CHARS_MAX, POSITIONS_MAX
+from realtime.requests import NONCE_CHARS_MAX, PICTURES_MAX, POSITIONS_MAX
 from realtime.sendqueue import Backlog, Piece
 from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
@@ -103,6 +104,7 @@ class Node:
         limits = parts.settings.limits
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
         self.guest_buckets = Buckets(1.0, 60.0)
+        self.media = Media(limits)
         self.admission = Admission(limits, self.now())
         self.backlog = Backlog()
         self._told_limits = told_limits(limits)
@@ -279,6 +281,10 @@ def told_limits(limits: Limits) -> dict[str, int]:
         "message_bytes": limits.message_bytes_max,
         "title_graphemes": limits.title_graphemes_max,
         "group_members": limits.group_members_max,
+        "picture_bytes": limits.picture_bytes_max,
+        "picture_pixels": limits.picture_pixels_max,
+        "picture_alt_graphemes": limits.picture_alt_graphemes_max,
+        "pictures": PICTURES_MAX,
         "positions": POSITIONS_MAX,
         "nonce_chars": NONCE_CHARS_MAX,
         "operations_per_s": int(limits.operations_per_s),

@@ -25,6 +25,7 @@ from gateway.schema import (
 )
 from realtime.errors import ERRORS
 from realtime.operations import Door, Operation, Who
+from realtime.requests import PictureRef, Uploaded
 from realtime.settings import Limits
 from realtime.table import OPERATIONS
 
@@ -57,6 +58,11 @@ def openapi_document(version: str, limits: Limits) -> Json:
     paths: Json = {f"/api/v1/{name}": {"post": _operation(each)} for name, each in served.items()}
     paths.update({path: {"get": _plain(path, summary, answers)} for path, summary, answers in PLAIN})
     paths["/export"] = {"post": _export()}
+    paths["/media"] = {"post": _upload(limits)}
+    paths["/media/{picture}"] = {
+        "get": _look("plain.picture", "A picture, for whoever may see what shows it.")
+    }
+    paths["/media/{picture}/preview"] = {"get": _look("plain.preview", "A small one of it.")}
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": version, "description": DESCRIPTION, "license": LICENCE},
@@ -67,7 +73,7 @@ def openapi_document(version: str, limits: Limits) -> Json:
         ],
         "paths": paths,
         "components": {
-            "schemas": {**components(types), "Error": ERROR},
+            "schemas": {**components([*types, Uploaded]), "Error": ERROR},
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -146,6 +152,61 @@ def _export() -> Json:
             **{str(ERRORS[code].status): _refusal([code]) for code in codes},
         },
     }
+
+
+UPLOAD_ERRORS = (
+    "unauthenticated",
+    "forbidden",
+    "full",
+    "rate_limited",
+    "too_large",
+    "bad_picture",
+    "unavailable",
+    "internal",
+)
+LOOK_ERRORS = ("unauthenticated", "forbidden", "not_found", "rate_limited", "unavailable", "internal")
+
+
+def _upload(limits: Limits) -> Json:
+    """The one request that is no JSON: the bytes of a picture."""
+    bounds = f"At most {limits.picture_bytes_max} bytes and {limits.picture_pixels_max} pixels."
+    ok = {"type": "object", "properties": {"ok": reference_to(Uploaded)}, "required": ["ok"]}
+    return {
+        "operationId": "plain.upload",
+        "tags": ["plain"],
+        "summary": "Put up a picture that a post or message will show.",
+        "description": f"The body is the file itself: JPEG, PNG, WebP, AVIF, or GIF, of which the first image counts. {bounds}",
+        "security": [{"bearer": []}, {"cookie": []}],
+        "requestBody": {"required": True, "content": {"application/octet-stream": {}}},
+        "responses": {
+            "200": {"description": "What was made of it.", "content": _json(ok)},
+            **_refusals(UPLOAD_ERRORS),
+        },
+    }
+
+
+def _look(name: str, summary: str) -> Json:
+    """Bytes of a picture."""
+    schema = components([PictureRef])["PictureRef"]["properties"]["id"]
+    return {
+        "operationId": name,
+        "tags": ["plain"],
+        "summary": summary,
+        "security": [{"bearer": []}, {"cookie": []}],
+        "parameters": [{"name": "picture", "in": "path", "required": True, "schema": schema}],
+        "responses": {
+            "200": {"description": "The picture.", "content": {"image/webp": {}}},
+            "304": {"description": "The browser has it, and may still show it."},
+            **_refusals(LOOK_ERRORS),
+        },
+    }
+
+
+def _refusals(codes: tuple[str, ...]) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(ERRORS[code].status, []).append(code)
+    return {str(status): _refusal(by_status[status]) for status in sorted(by_status)}
 
 
 def _plain(path: str, summary: str, answers: tuple[tuple[int, str], ...]) -> Json:

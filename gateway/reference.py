@@ -30,6 +30,8 @@ SHAPES = (
     models.Room,
     models.RoomMember,
     models.Message,
+    models.Picture,
+    requests.Uploaded,
     models.SystemLine,
     posts.Community,
     posts.Post,

@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from channels.desk import Desk
+from channels.pictures import forget_due
 from channels.profiles import erase_due
 from channels.search import index_missing
 from realtime.recovery import CHANNEL_ENTRIES_MAX
@@ -62,12 +63,19 @@ class Upkeep:
         log.error("another epoch has begun: the data was replaced under this process; restart it")
 
     async def forget(self) -> None:
-        """Old nonces, erased accounts, spent attempts, and the log's old entries."""
+        """Old nonces, erased accounts, spent attempts, pictures that nothing shows, and the log's old entries."""
         db, settings = self._desk.db, self._desk.settings
         await db.write(lambda tx: nonces.forget(tx, tx.now_ms() - settings.limits.nonce_keep_s * 1000))
         await db.write(erase_due)
         await db.write(lambda tx: attempts.forget_attempts(tx, tx.now_ms(), DAY_MS))
+        await self._forget_pictures()
         await self._purge_log(settings.log_days * DAY_MS)
+
+    async def _forget_pictures(self) -> None:
+        for _ in range(STEPS_MAX):
+            if not await self._desk.db.write(forget_due):
+                return
+            await asyncio.sleep(PAUSE_S)
 
     async def _purge_log(self, age_ms: int) -> None:
         """A stretch of the log each time, in steps that a writer hardly notices."""

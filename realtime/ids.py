@@ -67,6 +67,11 @@ class IdMaker:
 def encode(time_ms: int, rand: int) -> str:
     """48 bits of Unix milliseconds and 74 random bits → 26 characters (version 7, variant 0b10)."""
     number = (time_ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | rand >> 62 << 64 | 2 << 62 | rand & (1 << 62) - 1
+    return of_bits(number)
+
+
+def of_bits(number: int) -> str:
+    """128 random bits → an id that tells nothing, not even when it was made."""
     return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 

@@ -56,9 +56,20 @@ class SystemLine(Shape, frozen=True, kw_only=True):
     title: str | None = None
 
 
+class Picture(Shape, frozen=True, kw_only=True):
+    """A picture as a post or message shows it: `GET /media/<id>` gives its bytes, of the media type `type`. Pixels are those
+    of the whole; `alt` says what there is to see, and may be empty."""
+
+    id: str
+    width: int
+    height: int
+    type: str
+    alt: str
+
+
 class Message(Shape, frozen=True, kw_only=True):
-    """One line of a room. A deleted one keeps id and seq; `text` is null and `deleted` true.
-    `written_at` is the client's own time of writing when it was offline, else null."""
+    """One line of a room. A deleted one keeps id and seq; `text` is null and `deleted` true. `text` may be empty where
+    there are pictures. `written_at` is the client's own time of writing when it was offline, else null."""
 
     id: str
     room: str
@@ -70,6 +81,7 @@ class Message(Shape, frozen=True, kw_only=True):
     written_at: int | None = None
     system: SystemLine | None = None
     deleted: bool = False
+    pictures: list[Picture] = []
 
 
 class AccountCard(Shape, frozen=True, kw_only=True):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
-from realtime.models import AccountCard, Shape
+from realtime.models import AccountCard, Picture, Shape
 from realtime.operations import Request
-from realtime.requests import POSITIONS_MAX, ChannelName, Id, Label, Limit, Nonce, Seq, Text
+from realtime.requests import POSITIONS_MAX, ChannelName, Id, Label, Limit, Nonce, Pictures, Seq, Text
 
 POSTS_AT_ONCE_MAX = 50
 WATCHED_MAX = 128
@@ -70,7 +70,7 @@ class OwnReactions(Shape, frozen=True, kw_only=True):
 class Post(Shape, frozen=True, kw_only=True):
     """One post. `author` is as it was when the post was read from the log; `seq` is its place in `channel`, its home. Other
     posts stand in it as ids: the one it answers and the first of that thread (`root`), the one it quotes, the one it
-    passes on (then `text` is empty). `mentions` are accounts. `counts` and `mine` stand in pages, never in pushes."""
+    passes on (then `text` is empty). `text` may also be empty where there are pictures. `mentions` are accounts. `counts` and `mine` stand in pages, never in pushes."""
 
     id: str
     channel: str
@@ -87,6 +87,7 @@ class Post(Shape, frozen=True, kw_only=True):
     mentions: list[str] = field(default_factory=list)
     counts: PostCounts | None = None
     mine: OwnReactions | None = None
+    pictures: list[Picture] = field(default_factory=list)
 
 
 class CommunityCreate(Request, frozen=True, kw_only=True):
@@ -120,7 +121,8 @@ class CommunityPage(Shape, frozen=True, kw_only=True):
 
 class PostCreate(Request, frozen=True, kw_only=True):
     """A post under the 149.3 rule, to a community one is inside of, or else to all who follow one. It may answer a post or
-    quote one; or it passes one on (`repost_of`) and has no text of its own. A reply to a community's post lives there too."""
+    quote one; or it passes one on (`repost_of`) and has no text of its own. A reply to a community's post lives there too.
+    The text may be empty where there are pictures."""
 
     nonce: Nonce
     text: Text = ""
@@ -129,6 +131,8 @@ class PostCreate(Request, frozen=True, kw_only=True):
     quote_of: Id | None = None
     repost_of: Id | None = None
     mask: Mask | None = None
+    # As in `room.send`.
+    pictures: Pictures | UnsetType = UNSET
 
 
 class PostAudience(Request, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from realtime.models import AccountCard, Badges, ChannelPosition, Message, Reading, RoomCard, Shape
 from realtime.operations import Request
@@ -34,6 +34,18 @@ Label = Annotated[str, Meta(max_length=64)]
 ChannelName = Annotated[str, Meta(max_length=64)]
 Text = Annotated[str, Meta(max_length=65_536)]
 AccountIds = Annotated[list[Id], Meta(max_length=150)]
+PICTURES_MAX = 4
+
+
+class PictureRef(Request, frozen=True, kw_only=True):
+    """A picture that one has put up (`POST /media`) and that nothing shows yet. `alt` says what there is to see, for whoever
+    does not see it: at most 500 grapheme clusters."""
+
+    id: Id
+    alt: Text = ""
+
+
+Pictures = Annotated[list[PictureRef], Meta(max_length=PICTURES_MAX)]
 
 
 class Empty(Request, frozen=True, kw_only=True):
@@ -183,13 +195,27 @@ class Added(Shape, frozen=True, kw_only=True):
 
 
 class RoomSend(Request, frozen=True, kw_only=True):
-    """A message of ≤ 2,000 graphemes. `written_at`: when it was written, if the client was offline then."""
+    """A message of ≤ 2,000 graphemes. `written_at`: when it was written, if the client was offline then. The text may be
+    empty where there are pictures; a message request carries none."""
 
     room: Id
     text: Text
     nonce: Nonce
     reply_to: Id | None = None
     written_at: Millis | None = None
+    # Left out it must not change what the request hashes to: a nonce may be repeated to a gateway that knows no pictures.
+    pictures: Pictures | UnsetType = UNSET
+
+
+class Uploaded(Shape, frozen=True, kw_only=True):
+    """A picture that `POST /media` took: what was made of it. It is its uploader's alone until a post or message of theirs
+    shows it, and forgotten at `expires_at` if none does."""
+
+    id: str
+    width: int
+    height: int
+    type: str
+    expires_at: int
 
 
 class Sent(Shape, frozen=True, kw_only=True):

@@ -89,6 +89,23 @@ class Limits:
     attempt_s: int = 1_800
     code_s: int = 600
     code_tries_max: int = 5
+    picture_bytes_max: int = 8 * 1024 * 1024
+    picture_pixels_max: int = 40_000_000
+    picture_edge_max: int = 2_048
+    picture_preview_edge_max: int = 480
+    picture_alt_graphemes_max: int = 500
+    picture_uploads_per_min: float = 20.0
+    picture_uploads_at_once_max: int = 2
+    picture_unclaimed_max: int = 12
+    picture_unclaimed_s: int = 3_600
+    picture_upload_s: float = 120.0
+    picture_bodies_bytes_max: int = 128 * 1024 * 1024
+    picture_decoders_max: int = 2
+    picture_decoders_waiting_max: int = 32
+    picture_decode_s: float = 20.0
+    picture_decode_bytes_max: int = 1024 * 1024 * 1024
+    picture_reads_per_s: float = 50.0
+    picture_reads_burst: float = 400.0
     mails_per_hour_max: int = 5
     tries_per_day_max: int = 20
 

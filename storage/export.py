@@ -33,7 +33,7 @@ _QUERIES = {
         " and m.state in ('inside', 'invited', 'requested', 'declined', 'left') order by m.joined_at"
     ),
     "messages": (
-        "select id, room, seq, at, body as text, reply_to, written_at from message"
+        "select id, room, seq, at, body as text, reply_to, written_at, pictures from message"
         " where author = :me and system is null and deleted_at is null order by at"
     ),
     "communities": (
@@ -41,9 +41,10 @@ _QUERIES = {
         " join community k on k.id = m.community where m.account = :me order by m.joined_at"
     ),
     "posts": (
-        "select id, community, seq, at, body as text, reply_to, quote_of, repost_of, mask, mentions from post"
+        "select id, community, seq, at, body as text, reply_to, quote_of, repost_of, mask, mentions, pictures from post"
         " where author = :me and deleted_at is null order by at"
     ),
+    "pictures": "select id, at, kind, ref, type, width, height from picture where account = :me order by id",
     "reactions": "select post, kind, what, at from reaction where account = :me order by at",
     "reading": "select follow_at from reading where account = :me",
     "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",

@@ -19,11 +19,13 @@ _WORDS: dict[Dialect, dict[str, str]] = {
     "sqlite": {
         "{int}": "integer",
         "{key}": "text",
+        "{bytes}": "blob",
         "{serial}": "integer primary key autoincrement",
     },
     "postgres": {
         "{int}": "bigint",
         "{key}": 'text collate "C"',
+        "{bytes}": "bytea",
         "{serial}": "bigint generated always as identity primary key",
     },
 }

@@ -56,7 +56,8 @@ class MemberRow(NamedTuple):
 
 
 class MessageRow(NamedTuple):
-    """`system` is the JSON of a system line (then `body` is null); `only_for` limits who sees the line."""
+    """`system` is the JSON of a system line (then `body` is null); `only_for` limits who sees the line; `pictures` is a
+    JSON list, null where there are none."""
 
     id: str
     room: str
@@ -69,6 +70,7 @@ class MessageRow(NamedTuple):
     system: str | None
     only_for: str | None
     deleted_at: int | None
+    pictures: str | None = None
 
 
 class LogRow(NamedTuple):
@@ -111,7 +113,7 @@ class CommunityMemberRow(NamedTuple):
 
 class PostRow(NamedTuple):
     """`home` is the channel whose entry it is. The words of a deleted post are gone. `root` is the first post of a
-    reply's thread; `mentions` is a JSON list of account ids."""
+    reply's thread; `mentions` is a JSON list of account ids; `pictures` a JSON list, null where there are none."""
 
     id: str
     home: str
@@ -127,6 +129,22 @@ class PostRow(NamedTuple):
     repost_of: str | None = None
     mask: str | None = None
     mentions: str = "[]"
+    pictures: str | None = None
+
+
+class PictureRow(NamedTuple):
+    """A picture without its bytes. `kind` (post or message) and `ref` say what shows it; null: nothing yet, and after `due`
+    nothing will."""
+
+    id: str
+    account: str
+    at: int
+    due: int
+    kind: str | None
+    ref: str | None
+    type: str
+    width: int
+    height: int
 
 
 class LetterRow(NamedTuple):

@@ -42,6 +42,7 @@ async def test_what_is_acknowledged_is_in_the_log_with_its_seq(world: World) -> 
         "written_at": None,
         "system": None,
         "deleted": False,
+        "pictures": [],
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import zipfile
 from typing import Any
 
@@ -241,7 +240,7 @@ async def test_an_export_holds_everything_of_mine_and_nothing_hidden_of_others(w
             row[0] for row in tx.rows("select token_hash from session where account = :a", a=aki.account)
         ]
     )
-    archive = zipfile.ZipFile(io.BytesIO(await export(world.desk, aki)))
+    archive = zipfile.ZipFile(await export(world.desk, aki))
     assert archive.testzip() is None
     whole = "\n".join(archive.read(name).decode() for name in archive.namelist())
     parts = {
