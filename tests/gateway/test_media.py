@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import structlog
 from structlog.testing import capture_logs
 
 from channels.accounts import NewAccount
@@ -247,7 +246,6 @@ async def test_a_slow_network_has_time_and_a_stranger_has_not(start_node: Start)
 async def test_no_line_says_who_looked_at_what(start_node: Start) -> None:
     node = await start_node()
     aki, haru = await node.friends("aki", "haru")
-    structlog.configure(cache_logger_on_first_use=False)
     with capture_logs() as lines:
         picture = await put_up(node, aki)
         await upload(node.url, aki.token, b"no picture")
