@@ -3,6 +3,8 @@
 // and when the page goes, and is found again in any tab.
 
 import { byId } from "./dom.js";
+import { PicturePicker } from "./picker.js";
+import { words } from "./words.js";
 
 const KEEP_MS = 500;
 const touch = matchMedia("(pointer: coarse)");
@@ -16,12 +18,17 @@ export class Composer {
   #editedAt = 0;
   #keepTimer = 0;
   #room = null;
+  #waits = false;
+  #picker = new PicturePicker(() => this.#pictured());
   #send;
 
-  /** `send(text)` is called with what was written; `shelf` keeps drafts. */
+  /** `send(text, pictures)` is called with what was written and chosen; `shelf` keeps drafts. */
   constructor(send, shelf) {
     this.#send = send;
     this.#shelf = shelf;
+    byId("picks").append(this.#picker.view);
+    this.#field.before(this.#picker.button);
+    this.#picker.listen(this.#field, byId("talk"));
     shelf.on("draft", (room, draft) => this.#elsewhere(room, draft));
     addEventListener("pagehide", () => this.#keep());
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keep());
@@ -30,7 +37,11 @@ export class Composer {
     });
     this.#field.addEventListener("compositionend", () => this.#converted());
     this.#field.addEventListener("keydown", (event) => this.#key(event));
-    this.#field.addEventListener("input", () => this.#edited());
+    this.#field.addEventListener("input", () => {
+      // Whoever writes on is not done.
+      this.#waits = false;
+      this.#edited();
+    });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#settled(() => this.#submit());
@@ -42,7 +53,9 @@ export class Composer {
     this.#settled(() => {
       this.#keep();
       this.#room = room;
-      this.#show(this.#shelf.draft(room));
+      const draft = this.#shelf.draft(room);
+      this.#show(draft);
+      this.#picker.open(room, draft.pictures);
     });
   }
 
@@ -52,6 +65,7 @@ export class Composer {
       this.#keep();
       this.#room = null;
       this.#show({ text: "", at: 0 });
+      this.#picker.open(null);
     });
   }
 
@@ -60,7 +74,13 @@ export class Composer {
     if (!this.#composing && (always || !touch.matches)) this.#field.focus({ preventScroll: true });
   }
 
+  /** Nobody writes here any more. */
+  forget() {
+    this.#picker.forget();
+  }
+
   #show({ text, at }) {
+    this.#waits = false;
     this.#field.value = text;
     this.#editedAt = at;
     this.#fit();
@@ -76,7 +96,8 @@ export class Composer {
     clearTimeout(this.#keepTimer);
     this.#keepTimer = 0;
     // With the time of the last edit: a tab that only looks on never overwrites what was written elsewhere since.
-    if (this.#room !== null && this.#editedAt) this.#shelf.putDraft(this.#room, this.#field.value, this.#editedAt);
+    if (this.#room === null || !this.#editedAt) return;
+    this.#shelf.putDraft(this.#room, this.#field.value, this.#editedAt, this.#picker.kept);
   }
 
   /** Another tab wrote on, or sent it: follow, unless somebody writes here. */
@@ -84,6 +105,15 @@ export class Composer {
     const writing = document.activeElement === this.#field && document.hasFocus();
     if (room !== this.#room || !draft || draft.at <= this.#editedAt || this.#composing || writing) return;
     this.#show(draft);
+    this.#picker.follow(draft.pictures);
+  }
+
+  /** A picture came, went, or was described. */
+  #pictured() {
+    this.#edited();
+    if (!this.#waits || this.#picker.busy) return;
+    this.#waits = false;
+    this.#settled(() => this.#submit());
   }
 
   #key(event) {
@@ -109,10 +139,17 @@ export class Composer {
 
   #submit() {
     const text = this.#field.value;
-    if (!text.trim()) return;
+    if (this.#picker.busy) {
+      this.#waits = true;
+      this.#picker.tell(words.picture_send_waits);
+      return;
+    }
+    // What failed says so beside itself.
+    if (this.#picker.failed || (!text.trim() && !this.#picker.kept.length)) return;
+    const pictures = this.#picker.take();
     this.#show({ text: "", at: Date.now() });
     this.#keep();
-    this.#send(text);
+    this.#send(text.trim() ? text : "", pictures);
   }
 
   // For browsers without `field-sizing`.

@@ -3,6 +3,7 @@
 import { clock, day, dayKey, full } from "./dates.js";
 import { el, face } from "./dom.js";
 import { letters } from "./letters.js";
+import { gallery, pictureGist } from "./pictures.js";
 import { words, wordsOf } from "./words.js";
 
 const TOGETHER_MS = 5 * 60_000;
@@ -36,7 +37,7 @@ export function sentence(people, message) {
 export function gist(people, message) {
   if (message.deleted) return words.deleted;
   if (message.system) return sentence(people, message);
-  const text = message.text.replace(/\s+/g, " ");
+  const text = message.text ? message.text.replace(/\s+/g, " ") : pictureGist(message.pictures);
   const chars = letters(text.slice(0, 8 * QUOTE_CHARS));
   return chars.length > QUOTE_CHARS ? chars.slice(0, QUOTE_CHARS).join("") + "…" : text;
 }
@@ -111,7 +112,8 @@ function bubble(line, acts) {
     "div",
     { class: "bubble" },
     message.reply_to ? quote(line, acts) : null,
-    el("p", { class: "text", lang: tongue(message.text) }, message.text),
+    message.text ? el("p", { class: "text", lang: tongue(message.text) }, message.text) : null,
+    gallery(message.pictures, { of: message.id, stop: false }),
   );
 }
 
@@ -149,7 +151,11 @@ export function pendingRow(line, outbox) {
     el(
       "div",
       { class: "row own" },
-      el("div", { class: "said" }, el("div", { class: "bubble" }, el("p", { class: "text" }, line.text))),
+      el(
+        "div",
+        { class: "said" },
+        el("div", { class: "bubble" }, line.text ? el("p", { class: "text" }, line.text) : null, gallery(line.pictures)),
+      ),
       el(
         "div",
         { class: "beside" },

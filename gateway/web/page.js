@@ -173,6 +173,7 @@ class Page {
     this.placeNames.clear();
     this.book.clear();
     this.ways.forget();
+    this.talk.forget();
     this.outbox.close();
     this.postbox.close();
     this.shelf.close();

@@ -73,14 +73,14 @@ export class Shelf {
     this.#remove(POST + this.#key(nonce));
   }
 
-  /** {text, at} of a room or another place; `at` is when it was last edited. */
+  /** {text, at, pictures} of a room or another place; `at` is when it was last edited, `pictures` those that are up already. */
   draft(room) {
     return (this.#account && this.#read(DRAFT + this.#key(room))) || { text: "", at: 0 };
   }
 
   /** Keep a draft, unless a newer one is there. */
-  putDraft(room, text, at) {
-    if (this.#account && this.draft(room).at < at) this.#put(DRAFT + this.#key(room), { text, at });
+  putDraft(room, text, at, pictures = []) {
+    if (this.#account && this.draft(room).at < at) this.#put(DRAFT + this.#key(room), { text, at, pictures });
   }
 
   #key(name) {

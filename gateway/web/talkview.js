@@ -6,6 +6,7 @@ import { ask } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { why } from "./forms.js";
 import { contents, gist, nameOf, pendingRow, place, signature } from "./lines.js";
+import { closePictures } from "./pictures.js";
 import { Quotes } from "./quotes.js";
 import { Scroll } from "./scroll.js";
 import { Timeline } from "./timeline.js";
@@ -38,7 +39,7 @@ export class TalkView {
     this.#quotes = new Quotes(app.client, () => this.render());
     this.#scroll = new Scroll(this.#log, this.#list, () => this.#moved());
     walkable(this.#log, this.#list);
-    this.#composer = new Composer((text) => this.#say(text), app.shelf);
+    this.#composer = new Composer((text, pictures) => this.#say(text, pictures), app.shelf);
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
     byId("talk").addEventListener("keydown", (event) => {
@@ -75,6 +76,11 @@ export class TalkView {
     if (mark) this.#scroll.to(mark.closest(".line"));
     this.#composer.focus();
     this.#moved();
+  }
+
+  /** Nobody is here any more. */
+  forget() {
+    this.#composer.forget();
   }
 
   close() {
@@ -128,6 +134,7 @@ export class TalkView {
     const changed = this.#timeline.apply(frame);
     if (frame.ev === "message.deleted") {
       this.#quotes.gone(frame.d.message);
+      closePictures(frame.d.message);
       if (frame.d.message === this.#replyTo?.id) this.#answer(null);
     }
     if (frame.ev === "message.created") this.#heard(frame.d.message);
@@ -149,9 +156,9 @@ export class TalkView {
     // The first word of a draft makes it a request, which only an answer tells of.
     if (this.#app.rooms.get(line.room)?.state === "draft") this.#app.rooms.refresh(line.room);
     if (line.room !== this.room) return;
-    const { text, reply_to, written_at, room } = line;
+    const { text, reply_to, written_at, room, pictures = [] } = line;
     const author = this.#app.people.me.id;
-    const own = { id: message, room, seq, author, at, text, reply_to, written_at, system: null, deleted: false };
+    const own = { id: message, room, seq, author, at, text, pictures, reply_to, written_at, system: null, deleted: false };
     if (!this.#timeline.find(message)) this.#timeline.add(own);
     this.render();
   }
@@ -283,14 +290,14 @@ export class TalkView {
     byId("reply-text").textContent = `${nameOf(people, message.author)}: ${gist(people, message)}`;
   }
 
-  async #say(text) {
+  async #say(text, pictures) {
     const reply = this.#replyTo?.id ?? null;
     this.#answer(null);
     this.#markSeq = null;
     const timeline = this.#timeline;
     if (timeline.moreAfter) await timeline.newest();
     this.#scroll.toEnd();
-    this.#app.outbox.add(timeline.room, text, reply);
+    this.#app.outbox.add(timeline.room, text, reply, pictures);
   }
 
   async #toNewest() {

@@ -47,6 +47,7 @@ WITHOUT_DOM = (
     "shelf.js",
     "tabs.js",
     "timeline.js",
+    "uploads.js",
     "wiresocket.js",
 )
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in OURS if path.suffix != ".png"}
