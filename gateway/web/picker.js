@@ -145,7 +145,7 @@ export class PicturePicker {
     item.alt = el("textarea", { rows: "1", oninput: () => this.#changed() });
     item.alt.value = alt;
     item.share = el("progress", { max: "1", value: "0", hidden: Boolean(here) });
-    item.fault = el("span", { class: "fault", hidden: true });
+    item.fault = el("span", { class: "fault", role: "alert", hidden: true });
     item.again = el("button", { class: "tool", type: "button", hidden: true, onclick: () => this.#again(item) });
     item.remove = el("button", { class: "icon", type: "button", onclick: () => this.#remove(item) }, el("span", { "aria-hidden": "true" }, "×"));
     item.node = el("li", {}, item.image, el("div", {}, item.alt, item.share, item.fault, item.again), item.remove);
@@ -210,7 +210,8 @@ export class PicturePicker {
     item.fault.hidden = item.again.hidden = item.state !== "failed";
     if (!this.#items.includes(item)) return;
     this.#items.forEach((each, at) => this.#label(each, at));
-    if (!this.busy) this.#tell(this.failed ? faultOf(this.#items.find((each) => each.error).error) : words.pictures_ready);
+    // What failed says so beside itself.
+    if (!this.busy) this.#tell(this.failed ? "" : words.pictures_ready);
     this.#changed();
   }
 

@@ -36,15 +36,16 @@ export function pictureGist(pictures) {
 export function gallery(pictures, { of = "", stop = true } = {}) {
   if (!pictures?.length) return null;
   const items = pictures.map((_, at) => tile(pictures, at, { of, stop }));
-  return el("div", { class: "pictures", data: { count: pictures.length } }, ...items);
+  const place = el("div", { class: "pictures", data: { count: pictures.length } }, ...items);
+  // A single one keeps its shape; how large it gets is the style's to say.
+  place.style.setProperty("--width", pictures[0].width);
+  place.style.setProperty("--height", pictures[0].height);
+  return place;
 }
 
 function tile(pictures, at, { of, stop }) {
   const picture = pictures[at];
   const button = el("button", { class: "picture", type: "button", tabindex: stop ? null : "-1" });
-  // A single one keeps its shape; how large it gets is the style's to say.
-  button.style.setProperty("--width", picture.width);
-  button.style.setProperty("--height", picture.height);
   const show = () => {
     asked.add(picture.id);
     const { width, height } = picture;

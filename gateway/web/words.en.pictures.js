@@ -2,7 +2,7 @@
 
 export const EN_PICTURES = {
   picture_add: "Add pictures",
-  picture_alt: "What is to be seen? (for people who don’t see it)",
+  picture_alt: "What does it show?",
   picture_alt_of: (n) => `Description of picture ${n}`,
   picture_remove: (n) => `Remove picture ${n}`,
   picture_again: "Try again",

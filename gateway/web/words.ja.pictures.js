@@ -2,7 +2,7 @@
 
 export const JA_PICTURES = {
   picture_add: "写真を添える",
-  picture_alt: "何が写っていますか(見えない人に伝わります)",
+  picture_alt: "何が写っていますか",
   picture_alt_of: (n) => `${n} 枚目の説明`,
   picture_remove: (n) => `${n} 枚目を外す`,
   picture_again: "もう一度",

@@ -38,6 +38,17 @@ def loaded(image: Any) -> None:
     assert image.evaluate(SHOWN)
 
 
+def holding(page: Any, addresses: str) -> list[Any]:
+    """What is asked of these addresses waits here until it is let go on."""
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.context.route(addresses, hold)
+    return held
+
+
 def status_of(page: Any, address: str) -> int:
     """What the server says of a picture to who is in this page, whatever the browser has kept."""
     return int(page.evaluate("(address) => fetch(address).then((answer) => answer.status)", address))
@@ -97,8 +108,7 @@ def test_a_picture_may_go_without_a_word_and_moves_nothing(visit: Visit, link: s
     aki.locator("#lines .pictures").wait_for()
     # Before it is looked at, the list says what there is.
     haru.locator(".room", has_text="写真 1 枚").wait_for()
-    held: list[Any] = []
-    haru.context.route("**/media/**", held.append)
+    held = holding(haru, "**/media/**")
     enter_room(haru)
     place = haru.locator("#lines .picture")
     place.wait_for()
@@ -173,8 +183,7 @@ def test_pasted_and_dropped_ones_are_taken_too(visit: Visit, link: str) -> None:
 def test_who_sends_too_early_has_it_sent_when_it_is_there(visit: Visit, link: str) -> None:
     aki = visit.person(link, "aki")
     enter_room(aki)
-    held: list[Any] = []
-    aki.context.route("**/media", held.append)
+    held = holding(aki, "**/media")
     choose(aki, plain())
     aki.locator("#composer-text").fill("もうすぐ")
     aki.keyboard.press("Enter")
