@@ -91,10 +91,8 @@ async def look(desk: Desk, actor: Actor, wanted: Look) -> Seen:
     run. Errors: `not_found`."""
 
     def unit(tx: Tx) -> Seen:
-        row = picture_by_id(tx, wanted.picture)
-        if row is None or not _may_see(tx, actor.account, row):
-            if row is None:
-                _may_see(tx, actor.account, NOBODYS)
+        row = picture_by_id(tx, wanted.picture) or NOBODYS
+        if not _may_see(tx, actor.account, row):
             raise Refusal("not_found")
         known = wanted.known == wanted.tag
         return Seen(row.type, None if known else bytes_of(tx, row.id, wanted.part))
@@ -103,7 +101,7 @@ async def look(desk: Desk, actor: Actor, wanted: Look) -> Seen:
 
 
 NOBODYS = PictureRow(NOTHING, NOTHING, 0, 0, None, None, "", 0, 0)
-"""Stands for a picture that does not exist."""
+"""Stands for a picture that does not exist: nobody put it up, and nothing shows it."""
 
 
 def _may_see(tx: Tx, viewer: str, row: PictureRow) -> bool:

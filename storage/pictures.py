@@ -97,14 +97,3 @@ def drop_due(tx: Tx, now: int, limit: int) -> int:
     if rows:
         tx.rows(f"delete from picture where {one_of(tx, 'id')}", ids=values_of(tx, [row[0] for row in rows]))
     return len(rows)
-
-
-def shown_by(tx: Tx, account: str, after: str, limit: int) -> list[PictureRow]:
-    """An account's pictures by id, whatever shows them."""
-    rows = tx.rows(
-        f"select {_NAMES} from picture where account = :me and id > :after order by id limit :most",
-        me=account,
-        after=after,
-        most=limit,
-    )
-    return [PictureRow(*row) for row in rows]

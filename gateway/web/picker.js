@@ -8,6 +8,8 @@ import { KINDS, putUp, smaller } from "./uploads.js";
 import { words, wordsOf } from "./words.js";
 
 export const PICTURES_MAX = 4;
+const TRIES_MAX = 5;
+const AGAIN_MS = 2_000;
 
 function faultOf(code) {
   return words.picture_errors[code] ?? wordsOf(code);
@@ -193,9 +195,7 @@ export class PicturePicker {
     try {
       const blob = await smaller(item.file);
       if (item.state !== "up") return;
-      const way = putUp(blob, (share) => (item.share.value = share));
-      item.stop = way.stop;
-      item.here = await way.done;
+      item.here = await this.#tried(item, blob);
       item.state = "here";
     } catch (error) {
       if (item.state !== "up") return;
@@ -203,6 +203,22 @@ export class PicturePicker {
       item.error = error.code;
     }
     this.#settled(item);
+  }
+
+  /** Where the server has no room just now, it is tried again by itself. */
+  async #tried(item, blob) {
+    for (let tries = 1; ; tries++) {
+      const way = putUp(blob, (share) => (item.share.value = share));
+      item.stop = way.stop;
+      try {
+        return await way.done;
+      } catch (error) {
+        const later = ["rate_limited", "unavailable"].includes(error.code) && tries < TRIES_MAX;
+        if (!later || item.state !== "up") throw error;
+        await new Promise((resolve) => setTimeout(resolve, error.retryMs ?? AGAIN_MS));
+        if (item.state !== "up") throw error;
+      }
+    }
   }
 
   #settled(item) {
