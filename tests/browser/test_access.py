@@ -16,7 +16,9 @@ import pytest
 from tests.browser.conftest import Visit
 from tests.browser.test_first_page import enter_room, line, post, write
 from tests.browser.test_join import entry, invite
+from tests.browser.test_pictures import choose, ready
 from tests.browser.test_places import found
+from tests.support.pictures import plain
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -254,6 +256,36 @@ def focused(page: Any) -> str:
     )
 
 
+def test_pictures_keep_the_rules(visit: Visit, link: str) -> None:
+    page = visit.person(link, "aki")
+    enter_room(page)
+    choose(page, *[plain("PNG", (500, 300))] * 3)
+    ready(page, 3)
+    page.get_by_role("textbox", name="1 枚目の説明").fill("赤い夕焼け")
+    judge = Judge(page)
+    assert judge.all() == []
+    page.evaluate(SPEAK, "ja")
+    write(page, "見て")
+    line(page, "見て").locator(".pictures img").nth(2).wait_for()
+    assert judge.all() == []
+    page.evaluate(SPEAK, "ja")
+    # By keyboard as well: the line, its pictures, the large one, and back.
+    page.locator("#log").focus()
+    page.keyboard.press("ArrowUp")
+    first = line(page, "見て").locator(".picture").first
+    while not first.evaluate("(button) => button === document.activeElement"):
+        page.keyboard.press("Tab")
+        assert line(page, "見て").locator(":focus").count() == 1, "the pictures are stops of their line"
+    page.keyboard.press("Enter")
+    page.locator("#picture-view[open]").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    page.locator("#picture-view").wait_for(state="hidden")
+    assert first.evaluate("(button) => button === document.activeElement")
+    page.keyboard.press("Enter")
+    assert judge.dialog() == []
+
+
 def test_the_keyboard_reaches_everything_and_finds_back(visit: Visit, link: str) -> None:
     from playwright.sync_api import expect
 
@@ -269,6 +301,9 @@ def test_the_keyboard_reaches_everything_and_finds_back(visit: Visit, link: str)
     page.locator("#lines .line").first.wait_for()
     expect(page.locator("#composer-text")).to_be_focused()
 
+    # Beside the words stands the way to pictures.
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("button", name="写真を添える")).to_be_focused()
     # One stop for all lines; the arrows walk, and only where one stands are there more stops.
     page.keyboard.press("Shift+Tab")
     assert focused(page) == "log"
