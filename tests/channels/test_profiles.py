@@ -240,15 +240,16 @@ async def test_an_export_holds_everything_of_mine_and_nothing_hidden_of_others(w
             row[0] for row in tx.rows("select token_hash from session where account = :a", a=aki.account)
         ]
     )
-    archive = zipfile.ZipFile(await export(world.desk, aki))
-    assert archive.testzip() is None
-    whole = "\n".join(archive.read(name).decode() for name in archive.namelist())
+    with await export(world.desk, aki) as file, zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        files = {name: archive.read(name).decode() for name in archive.namelist()}
+    whole = "\n".join(files.values())
     parts = {
-        name.removesuffix(".json"): orjson.loads(archive.read(name))
-        for name in archive.namelist()
+        name.removesuffix(".json"): orjson.loads(text)
+        for name, text in files.items()
         if name.endswith(".json")
     }
-    assert "README.txt" in archive.namelist()
+    assert "README.txt" in files
     assert all(word in whole.lower() for word in PERSONAL)
     assert {line["text"] for line in parts["messages"]} == {"のこる言葉", "ふたりの言葉"}
     assert parts["account"][0]["handle"] == "kakureta"

@@ -325,7 +325,10 @@ async def test_a_body_over_its_bound_is_too_large(scene: Scene, declared: bool) 
             answer = await client.post("/api/v1/clock.read", content=content)
             assert answer.status_code == 413
             assert answer.json()["error"]["code"] == "too_large"
-            assert answer.json()["error"]["details"] == {"limit": limit}
+            details = answer.json()["error"]["details"]
+            assert (set(details), details["limit"]) == ({"limit", "used"}, limit)
+            # Of what nobody declared, as much as had come by then.
+            assert details["used"] == size if declared else limit < details["used"] <= size
             # The same client goes on, over the same connection or a new one.
             assert (await client.post("/api/v1/clock.read", content=b'{"t":3}')).json()["ok"]["t"] == 3
 
