@@ -3,6 +3,7 @@
 // and when the page goes, and is found again in any tab.
 
 import { byId } from "./dom.js";
+import { onLanguage } from "./language.js";
 import { PicturePicker } from "./picker.js";
 import { words } from "./words.js";
 
@@ -29,6 +30,7 @@ export class Composer {
     byId("picks").append(this.#picker.view);
     this.#field.before(this.#picker.button);
     this.#picker.listen(this.#field, byId("talk"));
+    onLanguage(() => this.#picker.speak());
     shelf.on("draft", (room, draft) => this.#elsewhere(room, draft));
     addEventListener("pagehide", () => this.#keep());
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keep());

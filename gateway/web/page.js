@@ -15,6 +15,7 @@ import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
+import { closePictures } from "./pictures.js";
 import { PlaceNames } from "./placenames.js";
 import { Places } from "./places.js";
 import { PostActs } from "./postacts.js";
@@ -255,6 +256,7 @@ class Page {
   #event(frame) {
     this.menu.apply(frame);
     this.book.apply(frame);
+    if (frame.ev === "post.deleted") closePictures(frame.d.post);
     this.#posts((each) => each.apply(frame));
     if (frame.ch === `room:${this.room}`) this.talk.apply(frame);
     this.rooms.apply(frame);

@@ -2,7 +2,6 @@
 // holds: what was chosen for one place stays with it; a description that is being written is never drawn anew.
 
 import { el } from "./dom.js";
-import { onLanguage } from "./language.js";
 import { addressOf } from "./pictures.js";
 import { KINDS, putUp, smaller } from "./uploads.js";
 import { words, wordsOf } from "./words.js";
@@ -35,8 +34,7 @@ export class PicturePicker {
     // The parts, for the owner to put where they belong.
     this.button = el("button", { class: "icon pick", type: "button", onclick: () => this.#field.click() }, el("span", { "aria-hidden": "true" }, "📷"));
     this.view = el("div", { class: "picks-place", hidden: true }, this.#list, this.#said, this.#field);
-    this.#speak();
-    onLanguage(() => this.#speak());
+    this.speak();
   }
 
   /** Take what is pasted into `field` and dropped onto `ground`. */
@@ -58,7 +56,8 @@ export class PicturePicker {
     });
   }
 
-  #speak() {
+  /** Another language, perhaps. */
+  speak() {
     this.button.setAttribute("aria-label", words.picture_add);
     this.button.title = words.picture_add;
     this.#items.forEach((item, at) => this.#label(item, at));
@@ -101,6 +100,11 @@ export class PicturePicker {
     const { kept } = this;
     this.clear();
     return kept;
+  }
+
+  /** What was taken comes back, if nothing was chosen since. */
+  giveBack(pictures) {
+    if (!this.#items.length) this.follow(pictures);
   }
 
   clear() {
@@ -147,7 +151,7 @@ export class PicturePicker {
     item.alt = el("textarea", { rows: "1", oninput: () => this.#changed() });
     item.alt.value = alt;
     item.share = el("progress", { max: "1", value: "0", hidden: Boolean(here) });
-    item.fault = el("span", { class: "fault", role: "alert", hidden: true });
+    item.fault = el("span", { class: "pick-fault", role: "alert", hidden: true });
     item.again = el("button", { class: "tool", type: "button", hidden: true, onclick: () => this.#again(item) });
     item.remove = el("button", { class: "icon", type: "button", onclick: () => this.#remove(item) }, el("span", { "aria-hidden": "true" }, "×"));
     item.node = el("li", {}, item.image, el("div", {}, item.alt, item.share, item.fault, item.again), item.remove);

@@ -35,7 +35,6 @@ export class PostActs {
       remove: (post) => this.#try(() => this.#remove(post)),
       report: (post) => contact.report("post", post.id, words.report_post),
       who: (post) => this.#try(() => this.#list(post)),
-      pictures: this.#app.pictures ?? null,
     };
   }
 

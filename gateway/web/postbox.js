@@ -60,9 +60,11 @@ export class PostBox {
       .map((post) => ({ ...post, state: post.error ? "refused" : post.due > Date.now() ? "held" : moving }));
   }
 
-  /** Post it in some seconds. `request` is what `post.create` takes but for the nonce. */
-  add(place, request, nonce) {
-    this.#keep({ nonce, place, request, order: Date.now(), due: Date.now() + HOLD_MS, error: "" });
+  /** Post it in some seconds. `request` is what `post.create` takes but for the nonce; `pictures` are those it shows, as the
+   * picker has them. */
+  add(place, request, nonce, pictures = []) {
+    const shown = pictures.length ? { pictures: pictures.map(({ id, alt }) => ({ id, alt })) } : {};
+    this.#keep({ nonce, place, request: { ...request, ...shown }, pictures, order: Date.now(), due: Date.now() + HOLD_MS, error: "" });
     this.#give();
   }
 
@@ -74,12 +76,12 @@ export class PostBox {
     this.#give();
   }
 
-  /** Take it back, if it has not left yet; its request, or null. */
+  /** Take it back, if it has not left yet; it, or null. */
   undo(nonce) {
     const post = this.#posts.get(nonce);
     if (!post || this.#given.has(nonce) || (!post.error && post.due <= Date.now())) return null;
     this.#gone(nonce);
-    return post.request;
+    return post;
   }
 
   #keep(post) {

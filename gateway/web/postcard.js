@@ -3,6 +3,7 @@
 import { brief, full } from "./dates.js";
 import { el, face } from "./dom.js";
 import { tongue } from "./lines.js";
+import { gallery, pictureGist } from "./pictures.js";
 import { words } from "./words.js";
 
 const PARTS = /(https?:\/\/[^\s<>"'、。」』）\]]+|(?<![\w@])@[A-Za-z0-9_]{1,20})/;
@@ -73,9 +74,8 @@ function body(post, open, acts) {
   if (post.mask && !open) {
     return [el("p", { class: "post-masked" }, words.masks[post.mask], " ", act("open", words.mask_show, words.mask_show, () => acts.open(post.id)))];
   }
-  const parts = [el("p", { class: "post-text", lang: tongue(post.text) }, ...spoken(post, acts))];
-  if (acts.pictures && post.pictures?.length) parts.push(acts.pictures(post));
-  return parts;
+  const text = post.text && el("p", { class: "post-text", lang: tongue(post.text) }, ...spoken(post, acts));
+  return [text, gallery(post.pictures, { of: post.id, stop: false })];
 }
 
 /** Text with links to the outside and to people; everything else stays text. */
@@ -92,7 +92,8 @@ function spoken(post, acts) {
 
 function quote({ quoted, people, openQuote }, acts) {
   if (!quoted) return el("p", { class: "post-quoted post-absent" }, quoted === null ? words.post_absent : words.loading);
-  const text = quoted.mask && !openQuote ? words.masks[quoted.mask] : quoted.text;
+  const said = [quoted.text, quoted.pictures?.length ? pictureGist(quoted.pictures) : ""].filter(Boolean).join(" · ");
+  const text = quoted.mask && !openQuote ? words.masks[quoted.mask] : said;
   return el(
     "button",
     { class: "post-quoted", type: "button", tabindex: "-1", onclick: () => acts.thread(quoted.id) },

@@ -4,6 +4,8 @@
 import { fresh } from "./dialogs.js";
 import { el } from "./dom.js";
 import { Fault, area, form } from "./forms.js";
+import { PicturePicker } from "./picker.js";
+import { gallery } from "./pictures.js";
 import { LIMIT, cost } from "./short.js";
 import { words, wordsOf } from "./words.js";
 
@@ -23,6 +25,9 @@ export class PostForm {
   #told = "";
   #pending = el("ol", { class: "post-pending" });
   #keepTimer = 0;
+  #picker = new PicturePicker(() => this.#pictured());
+  #form = null;
+  #waits = false;
 
   /** `name` begins the fields' ids; `place` is where it waits to leave, `draft` where it is kept before; `request()` is what
    * the post is to besides its text; `label()` what the field is called; `reach(): Promise<string>` whom the words reach;
@@ -50,17 +55,23 @@ export class PostForm {
     const mask = el("select", { id: `${this.#name}_mask`, name: `${this.#name}_mask`, "aria-label": words.mask }, ...Object.entries(words.mask_choices).map(([value, label]) => el("option", { value }, label)));
     const place = (error) => (error.code === "text_too_long" ? [text, words.post_too_long] : null);
     this.#count(draft.text);
-    const made = form(
+    this.#picker.speak();
+    // Whoever comes in next has a place of their own.
+    this.#picker.open(`${this.#app.people.me?.id}.${this.#draft}`, draft.pictures);
+    this.#picker.view.classList.add("post-extra");
+    const made = (this.#form = form(
       `${this.#name}-form`,
       { act: (values) => this.#submit(values), button: words.post, place, input: (values) => this.#typed(values[text]) },
       field,
+      this.#picker.view,
       this.#left,
       this.#reach,
-      mask,
-    );
+      el("span", { class: "post-tools" }, this.#picker.button, mask),
+    ));
+    this.#picker.listen(field.querySelector("textarea"), made);
     made.classList.add("post-form");
     // What belongs to writing shows once somebody writes, and stays: nothing moves away from under a finger.
-    made.classList.toggle("begun", Boolean(draft.text));
+    made.classList.toggle("begun", Boolean(draft.text || this.#picker.kept.length));
     made.addEventListener("focusin", () => {
       made.classList.add("begun");
       this.#tellReach();
@@ -85,8 +96,21 @@ export class PostForm {
     this.#count(text);
     this.#keepTimer ||= setTimeout(() => {
       this.#keepTimer = 0;
-      if (this.field) this.#app.shelf.putDraft(`post.${this.#draft}`, this.field.value, Date.now());
+      if (this.field) this.#keep(this.field.value);
     }, KEEP_MS);
+  }
+
+  #keep(text) {
+    this.#app.shelf.putDraft(`post.${this.#draft}`, text, Date.now(), this.#picker.kept);
+  }
+
+  /** A picture came, went, or was described; perhaps after the sheet was closed. */
+  #pictured() {
+    this.#keep(this.field?.value ?? this.#app.shelf.draft(`post.${this.#draft}`).text);
+    this.#form?.classList.add("begun");
+    if (!this.#waits || this.#picker.busy) return;
+    this.#waits = false;
+    if (this.#form?.isConnected) this.#form.requestSubmit();
   }
 
   #count(text) {
@@ -109,11 +133,17 @@ export class PostForm {
 
   #submit(values) {
     const text = values[`${this.#name}_text`];
-    const extra = this.#app.attached?.(this.#name) ?? {};
-    if (!text.trim() && !extra.pictures) throw new Fault(`${this.#name}_text`, words.needed);
     if (cost(text) > LIMIT) throw new Fault(`${this.#name}_text`, words.post_too_long);
+    if (this.#picker.busy) {
+      this.#waits = true;
+      this.#picker.tell(words.picture_send_waits);
+      return;
+    }
+    // What failed says so beside itself.
+    if (this.#picker.failed) return;
+    if (!text.trim() && !this.#picker.kept.length) throw new Fault(`${this.#name}_text`, words.needed);
     const mask = values[`${this.#name}_mask`] || null;
-    this.#app.postbox.add(this.#place, { ...this.#request(), text, mask, ...extra }, fresh());
+    this.#app.postbox.add(this.#place, { ...this.#request(), text, mask }, fresh(), this.#picker.take());
     clearTimeout(this.#keepTimer);
     this.#keepTimer = 0;
     this.#fill("", "");
@@ -124,25 +154,26 @@ export class PostForm {
     if (!this.field) return;
     this.field.value = text;
     document.getElementById(`${this.#name}_mask`).value = mask;
-    this.#app.shelf.putDraft(`post.${this.#draft}`, text, Date.now());
+    this.#keep(text);
     this.#count(text);
   }
 
   #waiting(post) {
-    const { nonce, request, state } = post;
+    const { nonce, request, state, pictures } = post;
     const told = state === "refused" ? wordsOf(post.error) : words.post_states[state];
     const acts = [];
     if (state === "held") acts.push(button("hurry", words.post_now, () => this.#app.postbox.hurry(nonce)));
     if (state === "refused") acts.push(button("hurry", words.again, () => this.#app.postbox.hurry(nonce)));
     if (state === "held" || state === "refused") acts.push(button("undo", words.post_undo, () => this.#undo(nonce)));
-    return el("li", { data: { state } }, el("p", { class: "post-text" }, request.text), el("p", { class: state === "refused" ? "fault" : "quiet", role: "status" }, told), el("p", { class: "acts" }, ...acts));
+    return el("li", { data: { state } }, request.text && el("p", { class: "post-text" }, request.text), gallery(pictures), el("p", { class: state === "refused" ? "fault" : "quiet", role: "status" }, told), el("p", { class: "acts" }, ...acts));
   }
 
   #undo(nonce) {
-    const request = this.#app.postbox.undo(nonce);
-    if (!request || !this.field) return;
+    const post = this.#app.postbox.undo(nonce);
+    if (!post || !this.field) return;
     // What was begun meanwhile stays.
-    if (!this.field.value.trim()) this.#fill(request.text, request.mask ?? "");
+    this.#picker.giveBack(post.pictures);
+    if (!this.field.value.trim()) this.#fill(post.request.text, post.request.mask ?? "");
     this.field.focus();
   }
 }

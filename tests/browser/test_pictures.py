@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.test_first_page import count, enter_room, line, post, write
+from tests.browser.test_home import act, card, home, share
 from tests.browser.test_kept import until_kept
 from tests.browser.test_places import Cut
 from tests.support.pictures import file_of, plain
@@ -19,16 +20,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 SHOWN = "(image) => image.complete && image.naturalWidth > 0"
 
 
-def choose(page: Any, *files: bytes, kind: str = "image/png") -> None:
+def choose(page: Any, *files: bytes, kind: str = "image/png", form: str = "#composer") -> None:
     """Choose files, as with the button."""
     given = [{"name": f"{n}.png", "mimeType": kind, "buffer": data} for n, data in enumerate(files)]
-    page.locator("input[type=file]").set_input_files(given)
+    page.locator(f"{form} input[type=file]").set_input_files(given)
 
 
-def ready(page: Any, number: int = 1) -> None:
+def ready(page: Any, number: int = 1, form: str = "#composer") -> None:
     """Wait until so many are up."""
-    count(page.locator(".picks li"), number)
-    page.locator(".picks-said", has_text="用意ができました").wait_for()
+    count(page.locator(f"{form} .picks li"), number)
+    page.locator(f"{form} .picks-said", has_text="用意ができました").wait_for()
 
 
 def loaded(image: Any) -> None:
@@ -129,7 +130,7 @@ def test_what_is_no_picture_is_told_and_taken_out(visit: Visit, link: str) -> No
     aki = visit.person(link, "aki")
     enter_room(aki)
     choose(aki, b"this is a text that calls itself a picture", plain())
-    aki.locator(".picks .fault", has_text="写真として読めない").wait_for()
+    aki.locator(".pick-fault", has_text="写真として読めない").wait_for()
     aki.locator("#composer-text").fill("どう?")
     aki.keyboard.press("Enter")
     count(line(aki, "どう?"), 0)
@@ -272,3 +273,48 @@ def test_who_saves_data_gets_pictures_by_asking(visit: Visit, link: str) -> None
     count(haru.locator("#picture-view[open]"), 0)
     place.click()
     haru.locator("#picture-view[open]").wait_for()
+
+
+def test_a_post_shows_pictures_too(visit: Visit, link: str) -> None:
+    aki, haru = visit.person(link, "aki"), visit.person(link, "haru", **PHONE)
+    home(haru)
+    home(aki)
+    aki.locator("#home_text").click()
+    choose(aki, plain("PNG", (900, 600)), form="#home-form")
+    ready(aki, form="#home-form")
+    aki.locator("#home-form").get_by_role("textbox", name="1 枚目の説明").fill("赤い夕焼け")
+    aki.locator("#home_text").fill("空")
+    aki.locator("#home-form [type=submit]").click()
+    # Taken back before it left: words and pictures are to be written on.
+    count(aki.locator(".post-pending .picture"), 1)
+    aki.locator(".post-pending [data-act=undo]").click()
+    count(aki.locator("#home-form .picks li"), 1)
+    description = aki.locator("#home-form").get_by_role("textbox", name="1 枚目の説明")
+    assert description.input_value() == "赤い夕焼け"
+    # And over a reload.
+    until_kept(aki, "draft", "赤い夕焼け")
+    aki.reload()
+    home(aki)
+    count(aki.locator("#home-form .picks li"), 1)
+    share(aki, "空")
+    for page in (aki, haru):
+        image = card(page, "空").locator(".pictures img")
+        count(image, 1)
+        assert image.get_attribute("alt") == "赤い夕焼け"
+        loaded(image)
+    count(aki.locator("#home-form .picks li"), 0)
+    card(haru, "空").locator(".picture").click()
+    loaded(haru.locator("#picture-view[open] img"))
+    visit.forgive("Failed to load resource")
+    address = card(aki, "空").locator(".pictures img").get_attribute("src")
+    act(aki, "空", "remove")
+    aki.locator("#ask-do").click()
+    count(haru.locator("#picture-view[open]"), 0)
+    count(haru.locator("#feed-posts .pictures"), 0)
+    assert [status_of(page, address) for page in (aki, haru)] == [404, 404]
+    # A picture alone is a post as well.
+    choose(aki, plain(), form="#home-form")
+    ready(aki, form="#home-form")
+    share(aki, "")
+    count(haru.locator("#feed-posts .pictures"), 1)
+    count(haru.locator("#feed-posts .post-text"), 0)
