@@ -25,6 +25,7 @@ import pytest
 from loadtest.client import Client
 from tests.e2e.test_gate import Gates, opened
 from tests.support.http import post
+from tests.support.pictures import fetch, plain, upload
 from tests.support.server import HOST, free_port
 from tests.support.smtp import SmtpServer
 
@@ -148,10 +149,15 @@ async def test_an_evening_of_looking_leaves_no_trace(gates: Gates) -> None:
     kaku = await asyncio.to_thread(gates.account, "kaku")
     async with Client(gates.one.ws_url, kaku["token"]) as k, Client(gates.two.ws_url, miru["token"]) as v:
         place = await k.call("community.create", name="窓", nonce="c")
-        posts = [(await k.send("post.create", text="海が見えた", nonce="1"))["post"]]
+        picture = (await upload(gates.one.url, kaku["token"], plain())).ok["id"]
+        asked = [{"id": picture, "alt": "海"}]
+        posts = [(await k.send("post.create", text="海が見えた", nonce="1", pictures=asked))["post"]]
         posts.append((await k.send("post.create", text="次は山", community=place["id"], nonce="2"))["post"])
         invite = await k.call("invite.create", nonce="i")
         await look_around(gates, v, miru["token"], kaku, place, posts)
+        for part in ("", "/preview"):
+            assert (await fetch(gates.two.url, miru["token"], picture, part)).status_code == 200
+            assert (await fetch(gates.one.url, miru["token"], picture[::-1], part)).status_code == 404
         reply = await post(
             gates.two.url,
             "invite.get",
@@ -164,7 +170,7 @@ async def test_an_evening_of_looking_leaves_no_trace(gates: Gates) -> None:
         await v.until(lambda: len(v.heard("post.created")) == 1)
         await v.call("channel.unwatch", channels=[f"author:{kaku['account']}", place["channel"]])
         ids = {miru["account"], "miru", miru["token"], v.connected["session"]}
-        viewed = {kaku["account"], "kaku", place["id"], invite["id"], *posts}
+        viewed = {kaku["account"], "kaku", place["id"], invite["id"], picture, *posts}
         search = Search(gates, ids, viewed)
     async with Client(gates.one.ws_url, miru["token"], v.ear, v.epoch) as again:
         await look_around(gates, again, miru["token"], kaku, place, posts[:2])
