@@ -27,6 +27,8 @@ WORKER = str(Path(__file__).with_name("picture_worker.py"))
 BUSY_MS = 2_000
 HEAD_BYTES_MAX = 1_024
 PART_BYTES = 256 * 1024
+# Nothing of ours; and however many cores there are, no address space is set aside for threads that allocate.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 TYPES = frozenset({"image/webp"})
 
 
@@ -122,7 +124,7 @@ class Child:
                 stdin=file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={},
+                env=ENVIRONMENT,
                 cwd="/",
             )
         assert process.stdout is not None

@@ -111,9 +111,11 @@ def serve(source: IO[bytes], sink: IO[bytes]) -> None:
     """One order, one answer."""
     order = json.loads(source.readline())
     # Loading the library is not the picture's work.
-    from PIL import Image, ImageCms, ImageOps  # noqa: F401
+    from PIL import AvifImagePlugin, Image, ImageCms, ImageOps  # noqa: F401
 
     Image.init()
+    # As many threads as cores would take the address space that the pixels need.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     bound(order)
     warnings.simplefilter("ignore")
     data = source.read()

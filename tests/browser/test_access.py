@@ -295,6 +295,7 @@ def test_the_keyboard_reaches_everything_and_finds_back(visit: Visit, link: str)
     expect(page.locator("#skip")).to_be_in_viewport()
     page.keyboard.press("Enter")
     assert focused(page) == "feed-posts"
+    page.locator(".room").first.wait_for()
     page.locator("#new-button").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
