@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from PIL import Image
@@ -29,7 +30,7 @@ from storage.database import Means
 from storage.open import database_of
 from tests.support.pictures import file_of
 
-PER_S, SECONDS = 300, 8
+PER_S, SECONDS, ROUNDS = 300, 8, 100
 SIZES = (150_000, 600_000, 1_300_000)
 PREVIEW = 40_000
 HELD_BYTES = 1024 * 1024 * 1024
@@ -49,6 +50,7 @@ async def main(url: str) -> None:
         new = await db.write(lambda tx: accounts.create_account(tx, handle, handle, "figures"))
         actor = Actor(new.account.id, new.session)
         room = (await rooms.create(desk, actor, RoomCreate(title="x", nonce="r"))).id
+        await one_by_one(desk, actor, room)
         tell("alone", await sending(desk, actor, room, 0, 0))
         for size in SIZES:
             for each_s in (1, 4):
@@ -57,6 +59,30 @@ async def main(url: str) -> None:
                 )
         await db.close()
     await lag()
+
+
+async def one_by_one(desk: Desk, actor: Actor, room: str) -> None:
+    """How long the writer is busy with one: what is sent meanwhile waits so long for its own commit."""
+
+    async def times(work: Callable[[int], Awaitable[object]]) -> str:
+        found = []
+        for number in range(ROUNDS):
+            begun = time.perf_counter()
+            await work(number)
+            found.append((time.perf_counter() - begun) * 1000)
+        found.sort()
+        return f"p10 {found[ROUNDS // 10]:5.2f} p50 {found[ROUNDS // 2]:5.2f} ms"
+
+    print(
+        "one message      ",
+        await times(lambda n: messages.send(desk, actor, RoomSend(room=room, text="やあ", nonce=f"o{n}"))),
+    )
+    for size in SIZES:
+        made = Made("image/webp", 1, 1, os.urandom(size), os.urandom(PREVIEW))
+        told = await times(
+            lambda n, made=made: pictures.keep(desk, actor, of_bits(random.getrandbits(128)), made)
+        )  # type: ignore[misc]  # bound now
+        print(f"one of {size // 1000:5} KB  ", told)
 
 
 async def sending(
