@@ -24,6 +24,7 @@ from realtime.recovery import CONNECTION_ENTRIES_MAX, Plan, Standing, Stretch, p
 from storage import log
 from storage.accounts import session_by_hash, session_by_id, touch_session
 from storage.database import Tx
+from storage.notifications import badges_of
 from storage.relations import apart_of
 from storage.rooms import badges, heard_by
 from storage.rows import SessionRow
@@ -75,7 +76,14 @@ async def arrive(desk: Desk, credential: Credential, positions: Mapping[str, int
         actor, used_at = _actor(tx, desk, credential)
         planned = plan(_standings(tx, actor.account), positions)
         rooms_unread, requests, invitations = badges(tx, actor.account)
-        counts = Badges(rooms_unread=rooms_unread, requests=requests, invitations=invitations)
+        news = badges_of(tx, [actor.account])[actor.account]
+        counts = Badges(
+            rooms_unread=rooms_unread,
+            requests=requests,
+            invitations=invitations,
+            notifications=news.notifications,
+            notifications_upto=news.upto,
+        )
         return Arrival(actor, planned, counts, apart_of(tx, actor.account)), used_at
 
     arrival, used_at = await desk.db.read(unit)

@@ -8,10 +8,12 @@ from channels.once import Key, once
 from channels.post_entries import community_left, community_standing
 from channels.requests import check
 from channels.rules.communities import Act, Facts, verdict
+from channels.telling import Told, badge_touched, tell
 from realtime import posts as p
 from realtime.errors import Refusal
 from realtime.folding import fold
 from realtime.ids import community_channel, inbox_channel
+from realtime.notifications import NotificationKind
 from realtime.requests import Done
 from realtime.settings import Limits
 from realtime.text import TextLimit, clean_name, clean_optional
@@ -71,7 +73,8 @@ async def join(desk: Desk, actor: Actor, request: p.CommunityRef) -> p.Community
 
     def unit(tx: Tx) -> p.Community:
         me = actor.account
-        row, mine, seq = locked(tx, request.community, me)
+        keepers = store.keepers_of(tx, request.community)
+        row, mine, seq = locked(tx, request.community, me, *keepers)
         inside = mine is not None and mine.state == INSIDE
         check(verdict(Act.JOIN, Facts(inside)))
         if not inside:
@@ -81,6 +84,8 @@ async def join(desk: Desk, actor: Actor, request: p.CommunityRef) -> p.Community
             )
             store.update_community(tx, row._replace(members=row.members + 1))
             emit(tx, [community_standing("community.joined", me, row.id, seq)])
+            joined = NotificationKind.COMMUNITY_JOINED
+            tell(tx, [Told(each, me, joined, row.id, community=row.id) for each in keepers])
         return view(tx, me, row.id)
 
     return await desk.db.write(unit)
@@ -97,6 +102,7 @@ async def leave(desk: Desk, actor: Actor, request: p.CommunityRef) -> Done:
         store.put_community_member(tx, mine._replace(role=p.Role.MEMBER, state=LEFT))
         store.update_community(tx, pass_on(tx, row, me)._replace(members=row.members - 1))
         emit(tx, [community_left(row.id, me), community_standing("community.left", me, row.id, 0)])
+        badge_touched(tx, [me, *store.keepers_of(tx, row.id)])
         return Done()
 
     return await desk.db.write(unit)
@@ -112,11 +118,13 @@ def pass_on(tx: Tx, row: CommunityRow, me: str) -> CommunityRow:
     return row._replace(creator=heir.account)
 
 
-def locked(tx: Tx, community: str, account: str) -> tuple[CommunityRow, CommunityMemberRow | None, int]:
-    """Lock the community's channel and the account's inbox, and read how they stand; the channel's newest seq. Errors:
-    `not_found`."""
+def locked(
+    tx: Tx, community: str, account: str, *concerned: str
+) -> tuple[CommunityRow, CommunityMemberRow | None, int]:
+    """Lock the community's channel, the account's inbox and those of whoever is concerned, and read how the account stands;
+    the channel's newest seq. Errors: `not_found`."""
     channel = community_channel(community)
-    seqs = log.lock(tx, [channel, inbox_channel(account)])
+    seqs = log.lock(tx, [channel, *map(inbox_channel, (account, *concerned))])
     row = store.community_by_id(tx, community)
     if row is None:
         raise Refusal("not_found")

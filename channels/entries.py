@@ -28,6 +28,7 @@ from realtime.events import (
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.ids import INBOX, inbox_channel, room_channel
 from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
+from realtime.notifications import CREATED, NotificationCreated, NotificationKind
 from realtime.parcels import Audience, Parcel
 from realtime.relations import FollowEvent
 from storage import log
@@ -35,6 +36,7 @@ from storage.accounts import accounts_by_id
 from storage.database import Tx
 from storage.log import Draft
 from storage.messages import messages_by_id
+from storage.notifications import LineRow, lines_at
 from storage.posts import posts_by_id
 from storage.relations import Between, between
 from storage.rooms import room_by_id
@@ -207,6 +209,23 @@ def session_created(account: str, session: str, label: str) -> Entry:
     return Entry(draft, lambda row: SessionEvent(session=row.ref, label=row.extra))
 
 
+def notification_created(line: LineRow) -> Entry:
+    """Something new stands in an account's list. The entry names nobody: who it was is read from the list."""
+    draft = Draft(inbox_channel(line.account), CREATED, str(line.place), line.account)
+    return Entry(draft, lambda _: _notification_view(line))
+
+
+def _notification_view(line: LineRow) -> NotificationCreated:
+    return NotificationCreated(
+        id=line.id,
+        place=line.place,
+        kind=NotificationKind(line.kind),
+        post=line.post,
+        community=line.community,
+        room=line.room,
+    )
+
+
 def _room_view(room: RoomRow) -> RoomUpdated:
     return RoomUpdated(
         room=room.id, state=RoomState(room.state), title=room.title, reading=Reading(room.reading)
@@ -224,6 +243,7 @@ def _inbox_view(row: LogRow) -> InboxRoom:
 def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
     """Log rows → parcels as of now: what was deleted since is for nobody."""
     posts = posts_by_id(tx, [row.ref for row in rows if row.kind.startswith("post.")])
+    news = [_place(row) for row in rows if row.kind == CREATED]
     people = [row.ref for row in rows if row.kind in ("invite.redeemed", *FOLLOW_KINDS)]
     found = Found(
         messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")]),
@@ -231,6 +251,7 @@ def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
         {row.ref: room_by_id(tx, row.ref) for row in rows if row.kind == "room.updated"},
         accounts_by_id(tx, [*people, *(post.author for post in posts.values())]),
         between(tx, [_pair(row) for row in rows if row.kind in FOLLOW_KINDS]),
+        lines_at(tx, news) if news else {},
     )
     return [parcel_of(row, _payload(row, found), tx.node) for row in rows]
 
@@ -243,10 +264,15 @@ class Found(NamedTuple):
     rooms: dict[str, RoomRow | None]
     accounts: dict[str, AccountRow]
     relations: dict[tuple[str, str], Between]
+    news: dict[tuple[str, int], LineRow]
 
 
 def _pair(row: LogRow) -> tuple[str, str]:
     return row.channel.removeprefix(INBOX), row.ref
+
+
+def _place(row: LogRow) -> tuple[str, int]:
+    return row.channel.removeprefix(INBOX), int(row.ref)
 
 
 def _payload(row: LogRow, found: Found) -> Shape | None:
@@ -266,6 +292,10 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
             return _message_payload(row, found.messages.get(row.ref))
         case "post.created" | "post.deleted":
             return post_payload(row, found.posts.get(row.ref), found.accounts)
+        case "notification.created":
+            line = found.news.get(_place(row))
+            # Its place in the list may have risen since; the entry's own stays the same bytes.
+            return _notification_view(line._replace(place=int(row.ref))) if line else None
         case "invite.redeemed":
             account = found.accounts.get(row.ref)
             return InviteUsed(invite=row.extra, account=account_card(account)) if account else None

@@ -32,10 +32,12 @@ from channels.rules.invites import (
 )
 from channels.rules.rooms import Act, verdict
 from channels.send import facts_of
+from channels.telling import Told, tell
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.ids import ALPHABET
 from realtime.models import Shape
+from realtime.notifications import NotificationKind
 from realtime.qr import svg
 from realtime.requests import Done, Empty
 from storage import attempts, invites
@@ -174,6 +176,7 @@ async def redeem(desk: Desk, actor: Actor, request: g.InviteKey) -> g.Redeemed:
         if enter_room(tx, desk.settings.limits, row.room, me.id, by=row.issuer):
             invites.use_invite(tx, row, me.id)
             emit(tx, [invite_redeemed(row.issuer, row.id, account_card(me))])
+            tell(tx, [Told(row.issuer, me.id, NotificationKind.INVITE_USED, me.id)])
         return g.Redeemed(room=row.room)
 
     return await desk.db.write(unit)

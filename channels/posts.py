@@ -14,6 +14,7 @@ from channels.pictured import wanted
 from channels.post_entries import post_deleted
 from channels.requests import check
 from channels.rules.communities import Act, Facts, verdict
+from channels.telling import post_gone
 from channels.writing import POST, PostItem, ways_of
 from realtime import posts as p
 from realtime.errors import Refusal
@@ -103,6 +104,7 @@ async def delete(desk: Desk, actor: Actor, request: p.PostRef) -> Done:
             mark_post_deleted(tx, row.id)
             if row.pictures:
                 drop_shown(tx, row.id)
+            post_gone(tx, row.id)
             search.drop(tx, search.POST, row.id)
             counted = writing.counted(row)
             add_counts(tx, {key: -1 for key in counted})

@@ -14,8 +14,10 @@ from channels.cards import account_card
 from channels.counts import counts_view, touched
 from channels.desk import Actor, Desk
 from channels.rules.accounts import HERE
+from channels.telling import Told, tell, untell
 from realtime import reactions as r
 from realtime.errors import Refusal
+from realtime.notifications import NotificationKind
 from realtime.posts import PostCounts
 from realtime.requests import Done, Empty
 from storage.accounts import accounts_by_id
@@ -30,6 +32,7 @@ from storage.reactions import (
     reactions_at,
     reactions_under,
 )
+from storage.rows import PostRow
 from storage.timelines import visible_pairs
 
 
@@ -73,28 +76,36 @@ class ReactionBatch:
                 # Of several wishes for one place the last is what counts.
                 wanted[item.key] = item.what
             outcomes.append(refusal or Done())
-        homes = {row.id: row.home for row in seen.values()}
-        _change(tx, wanted, homes)
+        _change(tx, wanted, {row.id: row for row in seen.values()})
         return outcomes
 
 
 REACTION = ReactionBatch()
 
 
-def _change(tx: Tx, wanted: dict[Key, str | None], homes: dict[str, str]) -> None:
+def _change(tx: Tx, wanted: dict[Key, str | None], posts: dict[str, PostRow]) -> None:
     if not wanted:
         return
     before = reactions_at(tx, wanted)
     changes = {key: what for key, what in wanted.items() if before.get(key) != what}
     put_reactions(tx, [ReactionRow(*key, what) for key, what in sorted(changes.items()) if what is not None])
     drop_reactions(tx, sorted(key for key, what in changes.items() if what is None))
+    # Another stamp in the place of one is no news.
+    tell(tx, [_told(key, posts) for key, what in changes.items() if what is not None and key not in before])
+    untell(tx, [_told(key, posts) for key, what in changes.items() if what is None])
     counts: dict[tuple[str, str], int] = {}
     for key, what in changes.items():
         for name, by in ((before.get(key), -1), (what, 1)):
             if name is not None:
                 counts[key[0], name] = counts.get((key[0], name), 0) + by
     add_counts(tx, counts)
-    touched(tx, {post: homes[post] for post, _, _ in changes})
+    touched(tx, {post: posts[post].home for post, _, _ in changes})
+
+
+def _told(key: Key, posts: dict[str, PostRow]) -> Told:
+    post, account, kind = key
+    what = NotificationKind.LIKE if kind == r.ReactionKind.LIKE else NotificationKind.REACTION
+    return Told(posts[post].author, account, what, post, post, community=posts[post].community)
 
 
 async def add(desk: Desk, actor: Actor, request: r.ReactionAdd) -> Done:

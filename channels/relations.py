@@ -20,10 +20,12 @@ from channels.post_entries import follower_left, following
 from channels.profiles import sight_of
 from channels.requests import standing_between
 from channels.rules.accounts import HERE, Sight
+from channels.telling import Told, badge_touched, day_of, tell
 from realtime import relations as n
 from realtime.errors import Refusal
 from realtime.ids import AUTHOR, author_channel, inbox_channel, room_channel
 from realtime.models import AccountCard, MemberState, RoomState
+from realtime.notifications import NotificationKind
 from realtime.requests import Done
 from storage import log, relations
 from storage.accounts import account_by_id, accounts_by_id, followed_among, followers_among
@@ -59,10 +61,12 @@ async def follow_add(desk: Desk, actor: Actor, request: n.AccountRef) -> n.Follo
         if target.private:
             if relations.ask_follow(tx, me, other):
                 emit(tx, [follow_told("follow.requested", other, myself)])
+                tell(tx, [Told(other, me, NotificationKind.FOLLOW_REQUEST, me)])
             return n.Followed(state=n.FollowState.REQUESTED)
         relations.drop_request(tx, me, other)
         begin_follow(tx, me, other)
         emit(tx, [follow_told("follow.added", other, myself)])
+        tell(tx, [Told(other, me, NotificationKind.FOLLOW, day_of(tx))])
         return n.Followed(state=n.FollowState.FOLLOWING)
 
     return await desk.db.write(unit)
@@ -79,6 +83,7 @@ async def follow_remove(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
         if relations.drop_follow(tx, me, other):
             emit(tx, [follower_left(other, me), following("follow.ended", me, other, 0)])
         relations.drop_request(tx, me, other)
+        badge_touched(tx, [other])
         return Done()
 
     return await desk.db.write(unit)
@@ -96,6 +101,8 @@ async def follow_accept(desk: Desk, actor: Actor, request: n.AccountRef) -> Done
         assert myself is not None
         begin_follow(tx, other, me)
         emit(tx, [follow_told("follow.accepted", other, myself)])
+        tell(tx, [Told(other, me, NotificationKind.FOLLOW_ACCEPTED, me)])
+        badge_touched(tx, [me])
         return Done()
 
     return await desk.db.write(unit)
@@ -107,6 +114,7 @@ async def follow_decline(desk: Desk, actor: Actor, request: n.AccountRef) -> Don
     def unit(tx: Tx) -> Done:
         if not relations.decline_request(tx, request.account, actor.account):
             raise Refusal("not_found")
+        badge_touched(tx, [actor.account])
         return Done()
 
     return await desk.db.write(unit)
@@ -158,6 +166,7 @@ async def block_add(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
             relations.part(tx, me, other)
             # What one follows no more is told; the other one's inbox says nothing.
             emit(tx, [stand_apart(me, other), *(following("follow.ended", me, each, 0) for each in followed)])
+            badge_touched(tx, [me])
         met = room_of_pair(tx, pair_of(me, other))
         if met is None:
             return None
@@ -190,6 +199,7 @@ async def block_remove(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
         relations.drop_mark(tx, "block", me, other)
         if not relations.apart(tx, me, other):
             emit(tx, [stand_together(me, other)])
+            badge_touched(tx, [me])
         return Done()
 
     return await desk.db.write(unit)
@@ -210,6 +220,7 @@ async def mute_add(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
         _not_me(actor.account, request.account)
         _check_mark(tx, desk, "mute", actor, request.account)
         relations.add_mark(tx, "mute", actor.account, request.account)
+        badge_touched(tx, [actor.account])
         return Done()
 
     return await desk.db.write(unit)
@@ -220,6 +231,7 @@ async def mute_remove(desk: Desk, actor: Actor, request: n.AccountRef) -> Done:
 
     def unit(tx: Tx) -> Done:
         relations.drop_mark(tx, "mute", actor.account, request.account)
+        badge_touched(tx, [actor.account])
         return Done()
 
     return await desk.db.write(unit)

@@ -17,10 +17,12 @@ from channels.pictured import MESSAGE, Stock
 from channels.rules.accounts import HERE, request_arrives
 from channels.rules.rooms import Act, Facts, verdict
 from channels.send import WAYS, SendItem, check_peer, check_reply, facts_of, message_row, other_of
+from channels.telling import Told, badge_touched, tell
 from channels.views import room_view
 from realtime.errors import Refusal
 from realtime.ids import inbox_channel, room_channel
 from realtime.models import MemberState, Reading, Room, RoomKind, RoomState
+from realtime.notifications import NotificationKind
 from realtime.requests import Done, RoomOpen, RoomRef, Sent
 from realtime.settings import Limits
 from realtime.text import clean_short_text, has_link
@@ -100,6 +102,7 @@ async def decline(desk: Desk, actor: Actor, request: RoomRef) -> Done:
         if mine.state != MemberState.DECLINED:
             put_members(tx, [mine._replace(state=MemberState.DECLINED)])
             emit(tx, [standing_changed("room.left", actor.account, room.id, 0)])
+            badge_touched(tx, [actor.account])
         return Done()
 
     return await desk.db.write(unit)
@@ -157,6 +160,8 @@ def _send_slowly(tx: Tx, limits: Limits, item: SendItem, new_id: str) -> Sent:
     if asks and arrives:
         entries.append(standing_changed("room.requested", other, room.id, seq + 1, by=me))
     emit(tx, entries)
+    if asks and arrives:
+        tell(tx, [Told(other, me, NotificationKind.MESSAGE_REQUEST, room.id, room=room.id)])
     return Sent(message=message.id, seq=message.seq, at=message.at)
 
 
@@ -249,6 +254,8 @@ def _open(tx: Tx, room: RoomRow, how: Opening, seq: int) -> None:
     entries: list[Entry] = [room_updated(room, by, how.only_for)]
     entries += [standing_changed("room.joined", account, room.id, seq, by=by) for account in newly]
     emit(tx, entries)
+    # A request that waited waits no more.
+    badge_touched(tx, newly)
 
 
 def _inside(tx: Tx, room: str, account: str, *, seq: int) -> MemberRow:

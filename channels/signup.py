@@ -19,8 +19,10 @@ from channels.entries import account_back, emit, invite_redeemed, session_create
 from channels.requests import check_room_limit
 from channels.rooms import enter_room
 from channels.rules.invites import InviteState
+from channels.telling import Told, tell
 from realtime import gate as g
 from realtime.errors import Refusal
+from realtime.notifications import NotificationKind
 from realtime.text import fold_address
 from storage import attempts
 from storage import invites as invite_rows
@@ -153,6 +155,7 @@ def _arrive(tx: Tx, desk: Desk, row: InviteRow, new: accounts.NewAccount, *, fol
         check_room_limit(tx, new.account.id, desk.settings.limits)
         enter_room(tx, desk.settings.limits, row.room, new.account.id, by=row.issuer)
     emit(tx, [invite_redeemed(row.issuer, row.id, new.account)])
+    tell(tx, [Told(row.issuer, new.account.id, NotificationKind.INVITE_USED, new.account.id)])
 
 
 def _invite_of(tx: Tx, attempt: AttemptRow) -> tuple[InviteRow | None, AccountRow | None, InviteState]:

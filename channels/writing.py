@@ -22,10 +22,12 @@ from channels.post_entries import post_created, post_view
 from channels.rules.accounts import HERE
 from channels.rules.communities import Act, Facts, verdict
 from channels.rules.posts import Target, Way, reason_against
+from channels.telling import Told, tell
 from realtime import posts as p
 from realtime.errors import Refusal
 from realtime.folding import fold
 from realtime.ids import AUTHOR, author_channel, community_channel
+from realtime.notifications import NotificationKind
 from storage import log, search
 from storage.accounts import accounts_by_handle, accounts_by_id, followed_pairs
 from storage.communities import communities_by_id, community_members
@@ -140,10 +142,39 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
         made.append((row, scene.accounts[item.account]))
         outcomes[item.key] = p.Posted(post=row.id, seq=row.seq, at=row.at)
     if made:
+        tell(tx, [told for row, _ in made for told in _told(row, scene)])
         _keep(tx, seqs, made)
         stock.keep()
         counted_now = {post for row, _ in made for post, _ in counted(row)}
         touched(tx, {post: others[post].home for post in counted_now})
+
+
+def _told(row: PostRow, scene: Scene) -> list[Told]:
+    """Whom a post concerns, each once, by what concerns them most; nobody who may not read it."""
+    concerned: dict[str, Told] = {}
+    for other, kind in ((row.reply_to, _KINDS[Way.REPLY]), (row.quote_of, _KINDS[Way.QUOTE])):
+        if other is not None:
+            author = scene.others[other].author
+            concerned[author] = Told(author, row.author, kind, row.id, row.id, row.id, row.community)
+    if row.repost_of is not None:
+        author = scene.others[row.repost_of].author
+        kind = _KINDS[Way.REPOST]
+        concerned[author] = Told(
+            author, row.author, kind, row.repost_of, row.repost_of, row.id, row.community
+        )
+    for named in orjson.loads(row.mentions) if row.mentions != "[]" else ():
+        concerned.setdefault(
+            named, Told(named, row.author, NotificationKind.MENTION, row.id, row.id, row.id, row.community)
+        )
+    closed = row.community is None and row.author in scene.private
+    return [told for told in concerned.values() if not closed or (told.account, row.author) in scene.follows]
+
+
+_KINDS = {
+    Way.REPLY: NotificationKind.REPLY,
+    Way.QUOTE: NotificationKind.QUOTE,
+    Way.REPOST: NotificationKind.REPOST,
+}
 
 
 def _keep(tx: Tx, seqs: dict[str, int], made: list[tuple[PostRow, AccountRow]]) -> None:

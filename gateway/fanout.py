@@ -19,6 +19,8 @@ from channels.counts import TOUCHED
 from channels.desk import Desk
 from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
 from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
+from channels.telling import BADGE_TOUCHED
+from gateway.badging import Badging
 from gateway.counting import Counting
 from gateway.notices import NOTICES, Notices
 from gateway.pausing import Pausing
@@ -83,6 +85,7 @@ class Fanout:
         busy = desk.settings.limits.busy_posts_per_min
         self.pausing = Pausing(self.hub, busy, clock_ms)
         self._counting = Counting(desk, self._told, spawn)
+        self._badging = Badging(desk, self._told, spawn)
         self._notices = Notices(desk, self.hub, spawn)
         self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
@@ -106,6 +109,8 @@ class Fanout:
         for parcel in parcels:
             if parcel.kind == TOUCHED:
                 self._counting.note(parcel.channel, parcel.target)
+            elif parcel.kind == BADGE_TOUCHED:
+                self._badging.note(parcel.target)
             else:
                 self._told(parcel)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import gate, models, posts, reactions, relations, requests
+from realtime import gate, models, notifications, posts, reactions, relations, requests
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -42,6 +42,9 @@ SHAPES = (
     reactions.StampNames,
     models.ChannelPosition,
     models.Badges,
+    notifications.Notification,
+    notifications.Badge,
+    notifications.NotificationSwitch,
     gate.Invite,
     gate.InvitePreview,
     gate.Session,
@@ -59,6 +62,7 @@ ENUMS = (
     posts.Timeline,
     reactions.Stamp,
     reactions.ReactionKind,
+    notifications.NotificationKind,
     gate.InviteKind,
     gate.Audience,
     gate.WriteFrom,

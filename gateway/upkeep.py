@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from channels.desk import Desk
+from channels.notifications import forget_old, trim_grown
 from channels.pictures import forget_due
 from channels.profiles import erase_due
 from channels.search import index_missing
@@ -63,13 +64,21 @@ class Upkeep:
         log.error("another epoch has begun: the data was replaced under this process; restart it")
 
     async def forget(self) -> None:
-        """Old nonces, erased accounts, spent attempts, pictures that nothing shows, and the log's old entries."""
+        """Old nonces, erased accounts, spent attempts, pictures that nothing shows, the log's old entries, old notifications."""
         db, settings = self._desk.db, self._desk.settings
         await db.write(lambda tx: nonces.forget(tx, tx.now_ms() - settings.limits.nonce_keep_s * 1000))
         await db.write(erase_due)
         await db.write(lambda tx: attempts.forget_attempts(tx, tx.now_ms(), DAY_MS))
         await self._forget_pictures()
         await self._purge_log(settings.log_days * DAY_MS)
+        await self._forget_notifications()
+
+    async def _forget_notifications(self) -> None:
+        for step in (forget_old, trim_grown):
+            for _ in range(STEPS_MAX):
+                if not await step(self._desk):
+                    break
+                await asyncio.sleep(PAUSE_S)
 
     async def _forget_pictures(self) -> None:
         for _ in range(STEPS_MAX):

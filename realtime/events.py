@@ -14,6 +14,7 @@ import orjson
 
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
+from realtime.notifications import BADGE, CREATED, Badge, NotificationCreated
 from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
 from realtime.relations import FollowEvent
 
@@ -133,6 +134,8 @@ _TABLE = (
     Event("community.left", "durable", "inbox", InboxCommunity, "One is inside a community no more."),
     Event("follow.began", "durable", "inbox", InboxFollow, "One hears an account's posts from now on."),
     Event("follow.ended", "durable", "inbox", InboxFollow, "One hears an account's posts no more."),
+    Event(CREATED, "durable", "inbox", NotificationCreated, "Others did something that concerns one."),
+    Event(BADGE, "ephemeral", "inbox", Badge, "What waits has changed, on this or another device."),
     Event("channel.signal", "ephemeral", "any", Signalled, "Somebody sent something fleeting."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
     Event("hello", "control", "", Hello, "First frame of a connection."),

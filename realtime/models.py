@@ -139,8 +139,11 @@ class ChannelPosition(Shape, frozen=True, kw_only=True):
 
 
 class Badges(Shape, frozen=True, kw_only=True):
-    """Counts a page shows without being asked: rooms with unread lines, waiting requests and invitations."""
+    """Counts a page shows without being asked: rooms with unread lines, waiting requests and invitations, unread
+    notifications to 99 and how far those were read."""
 
     rooms_unread: int
     requests: int
     invitations: int
+    notifications: int = 0
+    notifications_upto: int = 0

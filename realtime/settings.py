@@ -49,6 +49,7 @@ class Limits:
     requests_per_day_max: int = 5
     follows_max: int = 1_000
     blocks_max: int = 5_000
+    notifications_max: int = 1_000
     reports_per_day_max: int = 30
     bio_graphemes_max: int = 300
     status_graphemes_max: int = 60
@@ -144,6 +145,7 @@ class Settings:
     stream_entries_max: int = 1_000
     log_days: int = 30
     session_days: int = 90
+    notification_days: int = 90
     ticket_s: int = 60
     terms: str = "1"
     limits: Limits = dataclasses.field(default_factory=Limits)

@@ -9,6 +9,7 @@ from realtime import gate as g
 from realtime import requests as r
 from realtime.models import Message, Room
 from realtime.operations import Door, Operation, Who
+from realtime.table_notifications import NOTIFICATIONS
 from realtime.table_posts import PLACES
 from realtime.table_relations import RELATIONS
 
@@ -306,5 +307,6 @@ _TABLE = (
     Operation("session.delete", r.Empty, r.Done, "Log out: this session ends.", doors=_HTTP, durable=True),
     *PLACES,
     *RELATIONS,
+    *NOTIFICATIONS,
 )
 OPERATIONS = {operation.name: operation for operation in _TABLE}

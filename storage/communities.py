@@ -100,6 +100,16 @@ def eldest_member(tx: Tx, community: str, but: str) -> CommunityMemberRow | None
     return CommunityMemberRow(*row) if row else None
 
 
+def keepers_of(tx: Tx, community: str) -> list[str]:
+    """Who looks after a community: its creator and its admins."""
+    rows = tx.rows(
+        "select account from community_member where community = :community and state = 'inside'"
+        " and role in ('creator', 'admin') order by account",
+        community=community,
+    )
+    return [row[0] for row in rows]
+
+
 def count_communities(tx: Tx, account: str) -> int:
     """How many communities an account is inside of."""
     rows = tx.rows(

@@ -45,6 +45,12 @@ _QUERIES = {
         " where author = :me and deleted_at is null order by at"
     ),
     "pictures": "select id, at, kind, ref, type, width, height from picture where account = :me order by id",
+    "notifications": (
+        "select n.kind, n.post, n.community, n.room, x.at from notification n join notification_actor x"
+        " on x.account = n.account and x.kind = n.kind and x.subject = n.subject where n.account = :me order by x.place"
+    ),
+    "notifications_read": "select upto from notification_state where account = :me",
+    "notifications_off": "select kind from notification_switch where account = :me order by kind",
     "reactions": "select post, kind, what, at from reaction where account = :me order by at",
     "reading": "select follow_at from reading where account = :me",
     "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",

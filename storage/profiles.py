@@ -98,6 +98,11 @@ _ERASE = (
     "delete from mute where muter = :id or muted = :id",
     "delete from nonce where account = :id",
     "delete from reading where account = :id",
+    "delete from notification_actor where account = :id or actor = :id"
+    " or via in (select id from post where author = :id)",
+    "delete from notification where account = :id or post in (select id from post where author = :id)",
+    "delete from notification_state where account = :id",
+    "delete from notification_switch where account = :id",
     "update invite set state = 'revoked', ended_at = :now where issuer = :id and state in ('live', 'paused')",
     "update report set reporter = null, words = '' where reporter = :id",
     "update support set account = null, words = '' where account = :id",

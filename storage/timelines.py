@@ -27,7 +27,7 @@ class Span(NamedTuple):
     limit: int
 
 
-def _seen_by(viewer: str) -> str:
+def seen_by(viewer: str) -> str:
     """SQL condition: `viewer` may read p. A community is read by its own rules, an author's channel by those of the author."""
     return (
         "p.deleted_at is null"
@@ -39,7 +39,7 @@ def _seen_by(viewer: str) -> str:
     )
 
 
-_SEEN = _seen_by(":viewer")
+_SEEN = seen_by(":viewer")
 
 
 def homes_of(tx: Tx, account: str) -> list[str]:
@@ -150,7 +150,7 @@ def visible_pairs(tx: Tx, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     """Those of some (viewer, post) where the one may read the other."""
     source, params = table_of(tx, (("viewer", "text"), ("post", "text")), sorted(set(pairs)))
     rows = tx.rows(
-        f"select v.viewer, {NAMES} from {source} join post p on p.id = v.post and {_seen_by('v.viewer')}",
+        f"select v.viewer, {NAMES} from {source} join post p on p.id = v.post and {seen_by('v.viewer')}",
         **params,
     )
     return {(row[0], row[1]): PostRow(*row[1:]) for row in rows}

@@ -13,6 +13,7 @@ import { INSIDE, OPEN, forget, recall } from "./kept.js";
 import { languageSwitch, onLanguage } from "./language.js";
 import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
+import { Notifications } from "./notifications.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
 import { closePictures } from "./pictures.js";
@@ -65,6 +66,7 @@ class Page {
     this.home = new Home(this);
     this.places = new Places(this);
     this.thread = new ThreadSheet(this);
+    this.notifications = new Notifications(this);
     this.profile = new ProfileSheet(this);
     this.ties = new Ties(this);
     this.contact = new Contact(this);
@@ -173,6 +175,7 @@ class Page {
     this.screen.clear();
     this.placeNames.clear();
     this.book.clear();
+    this.notifications.clear();
     this.ways.forget();
     this.talk.forget();
     this.outbox.close();
@@ -238,6 +241,7 @@ class Page {
     await this.screen.live();
     this.home.live(stale);
     this.#posts((each) => each !== this.home && each.live());
+    this.notifications.live();
     await this.rooms.load();
     this.#arrived();
     if (missed) await this.talk.reload();
@@ -258,6 +262,7 @@ class Page {
     this.book.apply(frame);
     if (frame.ev === "post.deleted") closePictures(frame.d.post);
     this.#posts((each) => each.apply(frame));
+    this.notifications.apply(frame);
     if (frame.ch === `room:${this.room}`) this.talk.apply(frame);
     this.rooms.apply(frame);
     if (frame.ev === "room.updated") this.talk.head();
@@ -308,6 +313,7 @@ class Page {
     this.list.render();
     this.talk.respoken();
     this.menu.badge();
+    this.notifications.respoken();
   }
 
   /** One's own profile, as it is now. */

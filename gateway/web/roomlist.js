@@ -30,11 +30,22 @@ export class RoomList {
     const none = byId("rooms-none");
     none.hidden = shown.length > 0;
     none.textContent = rooms.loaded ? words.rooms_none : rooms.failed ? words.rooms_failed : words.loading;
-    const unread = shown.filter((card) => card.unread > 0).length;
-    document.title = unread ? `(${unread}) ${words.app}` : words.app;
+    const unread = this.#unread;
     byId("rooms-badge").hidden = unread === 0;
     byId("rooms-badge").textContent = String(unread);
     byId("way-rooms").setAttribute("aria-label", unread ? `${words.rooms} (${words.unread_label(unread)})` : words.rooms);
+    this.title();
+  }
+
+  /** How many rooms have unread lines. */
+  get #unread() {
+    return this.#app.rooms.list().filter((card) => card.unread > 0).length;
+  }
+
+  /** What waits, where one sees it from another tab: rooms with unread lines, and notifications. */
+  title() {
+    const waiting = this.#unread + (this.#app.notifications?.unread ?? 0);
+    document.title = waiting ? `(${waiting}) ${words.app}` : words.app;
   }
 
   #row(card) {

@@ -134,7 +134,7 @@ export class RoomBook {
   apply(frame) {
     const { ev, d } = frame;
     if (ev === "room.read") this.#readIs(d.room, d);
-    else if (frame.ch.startsWith("user:")) this.load();
+    else if (frame.ch.startsWith("user:")) ev.startsWith("notification.") || this.load();
     else if (frame.ch.startsWith("room:")) this.#roomEvent(frame, this.#rooms.get(frame.ch.slice("room:".length)));
   }
 

@@ -8,6 +8,7 @@ import { Fault, area, box, field, form, oneOf, why } from "./forms.js";
 import { languageSwitch } from "./language.js";
 import { letters } from "./letters.js";
 import { Sheet } from "./sheet.js";
+import { Switches } from "./switches.js";
 import { words } from "./words.js";
 
 const LINKS = 4;
@@ -18,10 +19,12 @@ export class Settings {
   #app;
   #sheet = new Sheet("settings");
   #profile = null;
+  #switches;
 
   /** `app` has client, people, profile, contact, renamed(profile) and gone(text). */
   constructor(app) {
     this.#app = app;
+    this.#switches = new Switches(app.client);
   }
 
   /** Language, privacy, data. */
@@ -39,6 +42,7 @@ export class Settings {
     this.#sheet.open(parts);
     try {
       this.#profile = await this.#app.client.call("account.get", { account: this.#app.people.me.id });
+      await this.#switches.load();
     } catch (error) {
       this.#sheet.fail(why(error));
       return;
@@ -108,8 +112,13 @@ export class Settings {
     if (!this.#profile) return { title, parts: [language, el("p", { class: "quiet" }, words.loading)] };
     return {
       title,
-      parts: [language, this.#section(words.privacy, this.#privacyForm()), this.#section(words.data, ...this.#data())],
+      parts: [language, this.#section(words.privacy, this.#privacyForm()), this.#news(), this.#section(words.data, ...this.#data())],
     };
+  }
+
+  #news() {
+    const hint = el("p", { class: "quiet" }, words.news_switches_hint);
+    return this.#section(words.news_settings, hint, this.#switches.boxes((text) => this.#sheet.fail(text)));
   }
 
   #section(title, ...parts) {

@@ -176,7 +176,7 @@ async def test_whoever_leaves_hears_no_more_and_the_place_goes_on(world: World) 
     aki, haru, ken = await world.people("aki", "haru", "ken")
     place = await found(world, aki, haru, ken)
     await leave(world, aki, place.id)
-    assert inbox(world, aki) == ["community.joined", "community.left"]
+    assert inbox(world, aki) == ["community.joined", "notification.created", "community.left"]
     assert await code(leave(world, aki, place.id)) == "not_member"
     assert await code(post(world, aki, place.id)) == "not_member"
     seen = await communities.get(world.desk, haru, p.CommunityRef(community=place.id))

@@ -91,9 +91,13 @@ async def test_who_it_was_is_for_the_author_alone(world: World) -> None:
     await block(world, ken, aki)
     assert await named(world, aki, said, LIKE) == ["haru"]
     assert await code(named(world, ken, said, LIKE)) == "not_found"
-    # Nothing of it stands in any log.
-    logged = await world.desk.db.read(lambda tx: tx.rows("select kind from log where channel like 'user:%'"))
-    assert {kind for (kind,) in logged} <= {"relation.apart", "account.away"}
+    # Who it was stands in no log: the author's own is told that there is something new, and by nobody's name.
+    logged = await world.desk.db.read(
+        lambda tx: tx.rows("select kind, author from log where channel like 'user:%'")
+    )
+    told = {"notification.created"}
+    assert {kind for kind, _ in logged} <= {"relation.apart", "account.away", *told}
+    assert {author for kind, author in logged if kind in told} <= {aki.account}
 
 
 async def test_what_one_may_not_read_is_not_reacted_to(world: World) -> None:

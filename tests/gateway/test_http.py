@@ -92,6 +92,8 @@ class Scene:
                 return who, {"post": posted["post"], "kind": "like"}
             case "post.search" | "community.search":
                 return self.aki, {"words": "海" if op == "post.search" else "電"}
+            case "notification.list" | "notification.read":
+                return self.aki, {"upto": 1} if op == "notification.read" else {}
             case "post.create":
                 return self.aki, {**place, "text": "いいね", "nonce": "n"}
             case "timeline.read":
@@ -143,6 +145,8 @@ class Scene:
                 aki,
                 {"kind": "account", "target": ken.account.id, "reason": "spam", "nonce": "n"},
             ),
+            "notification.get": (aki, {}),
+            "notification.update": (aki, {"kind": "like", "on": False}),
             "support.open": (aki, {"words": "たすけて", "nonce": "n"}),
         }
         if op in plain:
@@ -167,7 +171,7 @@ class Scene:
             return aki, {"session": session}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
-        if op.startswith(("community.", "post.", "reaction.", "timeline.")):
+        if op.startswith(("community.", "post.", "reaction.", "timeline.", "notification.")):
             return await self.placed(op)
         if op in ("room.read", "message.get", "message.delete"):
             sent = await self.call(aki, "room.send", room=room, text="読んで", nonce="read")

@@ -167,6 +167,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "timeline.list": {"community": ID, "before": 9},
     "timeline.read": {"at": 1},
     "message.delete": {"message": ID},
+    "notification.list": {"before": 7, "limit": 20},
+    "notification.read": {"upto": 7},
+    "notification.update": {"kind": "like", "on": False},
 }
 GOOD |= {
     name: {"room": ID} for name in ("room.get", "room.join", "room.accept", "room.decline", "room.leave")
@@ -208,6 +211,8 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("reaction.add", {"post": ID, "stamp": "thumbs_up"}),
     ("post.create", {"text": "x", "nonce": "1", "mask": "secret"}),
     ("timeline.list", {"which": "friends"}),
+    ("notification.read", {}),
+    ("notification.update", {"kind": "everything", "on": True}),
     ("account.update", {"links": ["https://example.com/"] * 5}),
     ("account.update", {"presence_to": "strangers"}),
     ("follow.list", {}),
