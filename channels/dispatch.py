@@ -22,6 +22,7 @@ from channels import (
     search,
     sessions,
     signup,
+    stamps,
     timelines,
 )
 from channels.desk import Actor, Desk, Visitor
@@ -64,6 +65,7 @@ HANDLERS: dict[str, Handler] = {
     "message.list": messages.list_messages,
     "message.get": messages.get,
     "message.delete": messages.delete,
+    "message.react": stamps.react,
     "community.create": communities.create,
     "community.get": communities.get,
     "community.list": communities.list_communities,

@@ -30,6 +30,7 @@ from realtime.ids import INBOX, inbox_channel, room_channel
 from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
 from realtime.notifications import CREATED, NotificationCreated, NotificationKind
 from realtime.parcels import Audience, Parcel
+from realtime.reactions import MessageReacted, Stamp
 from realtime.relations import FollowEvent
 from storage import log
 from storage.accounts import accounts_by_id
@@ -41,9 +42,11 @@ from storage.posts import posts_by_id
 from storage.relations import Between, between
 from storage.rooms import room_by_id
 from storage.rows import AccountRow, LogRow, MessageRow, PostRow, RoomRow
+from storage.stamps import StampRow, stamps_at
 
 MEMBER_REMOVED = "room.member_removed"
 """A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
+REACTED = "message.reacted"
 INBOX_KINDS = ("room.joined", "room.invited", "room.requested", "room.left")
 FOLLOW_KINDS = ("follow.added", "follow.requested", "follow.accepted")
 SESSION_REVOKED = "session.revoked"
@@ -126,6 +129,14 @@ def message_deleted(row: MessageRow, by: str) -> Entry:
     audience = Audience.ONLY if row.only_for else Audience.ALL
     draft = Draft(room_channel(row.room), "message.deleted", row.id, by, audience, row.only_for or "")
     return Entry(draft, lambda _: MessageDeleted(message=row.id, message_seq=row.seq))
+
+
+def message_reacted(row: MessageRow, account: str, only_for: str | None, stamp: Stamp | None) -> Entry:
+    """Somebody's stamp under a line changed; null: it was taken back."""
+    audience = Audience.ONLY if only_for else Audience.ALL
+    draft = Draft(room_channel(row.room), REACTED, row.id, account, audience, only_for or "")
+    told = MessageReacted(message=row.id, message_seq=row.seq, account=account, stamp=stamp)
+    return Entry(draft, lambda _: told)
 
 
 def room_updated(room: RoomRow, by: str, only_for: str = "") -> Entry:
@@ -244,6 +255,7 @@ def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
     """Log rows → parcels as of now: what was deleted since is for nobody."""
     posts = posts_by_id(tx, [row.ref for row in rows if row.kind.startswith("post.")])
     news = [_place(row) for row in rows if row.kind == CREATED]
+    stamped = [(row.ref, row.author) for row in rows if row.kind == REACTED]
     people = [row.ref for row in rows if row.kind in ("invite.redeemed", *FOLLOW_KINDS)]
     found = Found(
         messages_by_id(tx, [row.ref for row in rows if row.kind.startswith("message.")]),
@@ -252,6 +264,7 @@ def render(tx: Tx, rows: Sequence[LogRow]) -> list[Parcel]:
         accounts_by_id(tx, [*people, *(post.author for post in posts.values())]),
         between(tx, [_pair(row) for row in rows if row.kind in FOLLOW_KINDS]),
         lines_at(tx, news) if news else {},
+        stamps_at(tx, stamped) if stamped else {},
     )
     return [parcel_of(row, _payload(row, found), tx.node) for row in rows]
 
@@ -265,6 +278,7 @@ class Found(NamedTuple):
     accounts: dict[str, AccountRow]
     relations: dict[tuple[str, str], Between]
     news: dict[tuple[str, int], LineRow]
+    stamps: dict[tuple[str, str], StampRow]
 
 
 def _pair(row: LogRow) -> tuple[str, str]:
@@ -288,8 +302,8 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
         case "room.updated":
             room = found.rooms.get(row.ref)
             return _room_view(room) if room else None
-        case "message.created" | "message.deleted":
-            return _message_payload(row, found.messages.get(row.ref))
+        case "message.created" | "message.deleted" | "message.reacted":
+            return _message_payload(row, found)
         case "post.created" | "post.deleted":
             return post_payload(row, found.posts.get(row.ref), found.accounts)
         case "notification.created":
@@ -314,9 +328,24 @@ def _follow_payload(row: LogRow, found: Found) -> Shape | None:
     return FollowEvent(account=account_card(found.accounts[row.ref]))
 
 
-def _message_payload(row: LogRow, message: MessageRow | None) -> Shape | None:
+def _message_payload(row: LogRow, found: Found) -> Shape | None:
+    message = found.messages.get(row.ref)
     if message is None:
         return None
     if row.kind == "message.deleted":
         return MessageDeleted(message=message.id, message_seq=message.seq)
-    return MessageCreated(message=message_view(message)) if message.deleted_at is None else None
+    if message.deleted_at is not None:
+        return None
+    return (
+        _reacted_view(row, message, found)
+        if row.kind == REACTED
+        else MessageCreated(message=message_view(message))
+    )
+
+
+def _reacted_view(row: LogRow, message: MessageRow, found: Found) -> MessageReacted:
+    """What stands there now, as far as those may see it whom the entry is for: what was taken back is not told again."""
+    stamp = found.stamps.get((message.id, row.author))
+    seen = stamp is not None and (stamp.only_for is None or row.audience == Audience.ONLY)
+    now = Stamp(stamp.what) if stamp is not None and seen else None
+    return MessageReacted(message=message.id, message_seq=message.seq, account=row.author, stamp=now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from channels.desk import Actor, Desk
 from channels.entries import emit, message_deleted, message_view, whisper
 from channels.pictured import wanted
@@ -11,7 +13,7 @@ from channels.send import SEND, NotOpen, SendItem, facts_of, text_limit
 from realtime.errors import Refusal
 from realtime.events import ReadMoved
 from realtime.ids import room_channel
-from realtime.models import Message
+from realtime.models import Line
 from realtime.requests import (
     Done,
     MessageDelete,
@@ -30,6 +32,7 @@ from storage.messages import Window, mark_deleted, messages_by_id, page
 from storage.pictures import drop_shown
 from storage.rooms import card, member, move_read, room_by_id
 from storage.rows import MessageRow
+from storage.stamps import drop_stamps, stamps_under
 
 SEQ_END = 2**53
 
@@ -69,7 +72,7 @@ async def list_messages(desk: Desk, actor: Actor, request: MessageList) -> Messa
             found = found[1:] if newest else found[:-1]
         channel = room_channel(room.id)
         return MessagePage(
-            messages=[message_view(row) for row in found],
+            messages=_lines(tx, actor.account, found),
             more_before=more if newest else low > mine.from_seq,
             more_after=more if not newest else request.before is not None,
             seq=log.tops(tx, [channel])[channel],
@@ -78,14 +81,20 @@ async def list_messages(desk: Desk, actor: Actor, request: MessageList) -> Messa
     return await desk.db.read(unit)
 
 
-async def get(desk: Desk, actor: Actor, request: MessageGet) -> Message:
+def _lines(tx: Tx, viewer: str, rows: list[MessageRow]) -> list[Line]:
+    """Lines as a page shows them to a viewer."""
+    stamps = stamps_under(tx, viewer, [row.id for row in rows])
+    return [Line(**structs.asdict(message_view(row)), reactions=stamps.get(row.id, {})) for row in rows]
+
+
+async def get(desk: Desk, actor: Actor, request: MessageGet) -> Line:
     """One line, judged as a page would. Errors: `not_found`, `not_member`."""
 
-    def unit(tx: Tx) -> Message:
+    def unit(tx: Tx) -> Line:
         found = readable(tx, actor.account, request.message)
         if isinstance(found, str):
             raise Refusal(found)
-        return message_view(found)
+        return _lines(tx, actor.account, [found])[0]
 
     return await desk.db.read(unit)
 
@@ -121,6 +130,7 @@ async def delete(desk: Desk, actor: Actor, request: MessageDelete) -> Done:
             mark_deleted(tx, row.id)
             if row.pictures:
                 drop_shown(tx, row.id)
+            drop_stamps(tx, row.id)
             emit(tx, [message_deleted(row, actor.account)])
         return Done()
 

@@ -90,9 +90,6 @@ def _change(tx: Tx, wanted: dict[Key, str | None], posts: dict[str, PostRow]) ->
     changes = {key: what for key, what in wanted.items() if before.get(key) != what}
     put_reactions(tx, [ReactionRow(*key, what) for key, what in sorted(changes.items()) if what is not None])
     drop_reactions(tx, sorted(key for key, what in changes.items() if what is None))
-    # Another stamp in the place of one is no news.
-    tell(tx, [_told(key, posts) for key, what in changes.items() if what is not None and key not in before])
-    untell(tx, [_told(key, posts) for key, what in changes.items() if what is None])
     counts: dict[tuple[str, str], int] = {}
     for key, what in changes.items():
         for name, by in ((before.get(key), -1), (what, 1)):
@@ -100,6 +97,9 @@ def _change(tx: Tx, wanted: dict[Key, str | None], posts: dict[str, PostRow]) ->
                 counts[key[0], name] = counts.get((key[0], name), 0) + by
     add_counts(tx, counts)
     touched(tx, {post: posts[post].home for post, _, _ in changes})
+    # Another stamp in the place of one is no news.
+    tell(tx, [_told(key, posts) for key, what in changes.items() if what is not None and key not in before])
+    untell(tx, [_told(key, posts) for key, what in changes.items() if what is None])
 
 
 def _told(key: Key, posts: dict[str, PostRow]) -> Told:

@@ -244,9 +244,11 @@ def _open(tx: Tx, room: RoomRow, how: Opening, seq: int) -> None:
     both = (by,) if how.unheard else (by, how.other)
     room = room._replace(state=RoomState.OPEN)
     update_room(tx, room)
-    newly = []
+    newly, waited = [], []
     for account in both:
         standing = member(tx, room.id, account)
+        if standing is not None and standing.state == MemberState.REQUESTED:
+            waited.append(account)
         if standing is None or standing.state != MemberState.INSIDE:
             read = standing.read_seq if standing else 0
             put_members(tx, [_inside(tx, room.id, account, seq=read)])
@@ -254,8 +256,7 @@ def _open(tx: Tx, room: RoomRow, how: Opening, seq: int) -> None:
     entries: list[Entry] = [room_updated(room, by, how.only_for)]
     entries += [standing_changed("room.joined", account, room.id, seq, by=by) for account in newly]
     emit(tx, entries)
-    # A request that waited waits no more.
-    badge_touched(tx, newly)
+    badge_touched(tx, waited)
 
 
 def _inside(tx: Tx, room: str, account: str, *, seq: int) -> MemberRow:

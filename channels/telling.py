@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from channels.entries import emit, notification_created
+from channels.entries import notification_created, parcel_of
 from realtime.ids import inbox_channel
 from realtime.notifications import NotificationKind
 from realtime.parcels import Audience, Parcel
@@ -56,7 +56,7 @@ def tell(tx: Tx, told: Sequence[Told]) -> None:
     told = [each for each in dict.fromkeys(told) if each.account != each.actor]
     if not told:
         return
-    log.lock(tx, (inbox_channel(each.account) for each in told))
+    seqs = log.lock(tx, (inbox_channel(each.account) for each in told))
     welcome = store.welcome(tx, [(each.account, each.actor, each.kind) for each in told])
     if not welcome:
         return
@@ -80,14 +80,17 @@ def tell(tx: Tx, told: Sequence[Told]) -> None:
     store.put(tx, list(lines.values()), list(actors.values()))
     store.move(tx, states)
     if due:
-        emit(
-            tx,
-            [
-                notification_created(lines[account, first[account].kind.value, first[account].subject])
-                for account in sorted(due)
-            ],
+        _announce(
+            tx, seqs, [lines[each, first[each].kind.value, first[each].subject] for each in sorted(due)]
         )
     badge_touched(tx, states)
+
+
+def _announce(tx: Tx, seqs: dict[str, int], lines: list[LineRow]) -> None:
+    entries = [notification_created(line) for line in lines]
+    for row, entry in zip(log.write(tx, seqs, [each.draft for each in entries]), entries, strict=True):
+        assert entry.payload is not None
+        tx.parcels.append(parcel_of(row, entry.payload(row), tx.node))
 
 
 def untell(tx: Tx, told: Iterable[Told]) -> None:

@@ -142,9 +142,10 @@ def _write(tx: Tx, items: list[PostItem], ids: dict[batches.Key, str], outcomes:
         made.append((row, scene.accounts[item.account]))
         outcomes[item.key] = p.Posted(post=row.id, seq=row.seq, at=row.at)
     if made:
-        tell(tx, [told for row, _ in made for told in _told(row, scene)])
         _keep(tx, seqs, made)
         stock.keep()
+        # After the counts: whoever reacts holds the posts first and the inboxes last.
+        tell(tx, [told for row, _ in made for told in _told(row, scene)])
         counted_now = {post for row, _ in made for post, _ in counted(row)}
         touched(tx, {post: others[post].home for post in counted_now})
 

@@ -30,6 +30,7 @@ SHAPES = (
     models.Room,
     models.RoomMember,
     models.Message,
+    models.Line,
     models.Picture,
     requests.Uploaded,
     models.SystemLine,

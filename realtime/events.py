@@ -16,6 +16,7 @@ from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
 from realtime.notifications import BADGE, CREATED, Badge, NotificationCreated
 from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
+from realtime.reactions import MessageReacted
 from realtime.relations import FollowEvent
 
 
@@ -116,6 +117,7 @@ class Event:
 _TABLE = (
     Event("message.created", "durable", "room", MessageCreated, "A line was said."),
     Event("message.deleted", "durable", "room", MessageDeleted, "A line was deleted."),
+    Event("message.reacted", "durable", "room", MessageReacted, "A stamp under a line changed."),
     Event("room.updated", "durable", "room", RoomUpdated, "Title, setting or state changed."),
     Event("room.joined", "durable", "inbox", InboxRoom, "One is inside a room from now on."),
     Event("room.invited", "durable", "inbox", InboxRoom, "One is invited to a group."),

@@ -84,6 +84,13 @@ class Message(Shape, frozen=True, kw_only=True):
     pictures: list[Picture] = []
 
 
+class Line(Message, frozen=True, kw_only=True):
+    """A line as a page shows it. `reactions` are the stamps under it with who left them, as `reaction.get` names them, in the
+    order they came; pushes tell how they change (`message.reacted`)."""
+
+    reactions: dict[str, list[str]] = {}
+
+
 class AccountCard(Shape, frozen=True, kw_only=True):
     """What any member may see of an account. `gone`: it is deleted, suspended or hidden; handle and name are empty,
     and a page says 退会した人 instead."""

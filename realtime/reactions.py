@@ -1,4 +1,5 @@
-"""Reactions on the wire: the catalogue of stamps, and who left what under a post (FEATURES §3)."""
+"""Reactions on the wire: the catalogue of stamps, who left what under a post, and stamps under lines of rooms (FEATURES §3,
+§6)."""
 
 from __future__ import annotations
 
@@ -102,3 +103,22 @@ class Reactions(Shape, frozen=True, kw_only=True):
 
     reactions: list[Reaction]
     next: str | None
+
+
+# Under lines of rooms
+
+
+class MessageReact(Request, frozen=True, kw_only=True):
+    """One's stamp under a line, in the place of an earlier one; null takes it back."""
+
+    message: Id
+    stamp: Stamp | None = None
+
+
+class MessageReacted(Shape, frozen=True, kw_only=True):
+    """What somebody's stamp under a line is now; null: none. `message_seq` is where the line stands."""
+
+    message: str
+    message_seq: int
+    account: str
+    stamp: Stamp | None = None

@@ -6,7 +6,7 @@ since an earlier moment may be missing; a replay is contiguous, and folds later 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 import orjson
@@ -21,6 +21,8 @@ FOLDABLE = (ROOM, COMMUNITY, AUTHOR)
 an inbox says depends on blocks and standings that change elsewhere, so inboxes are read from the database."""
 DELETED = {"message.deleted": "message_seq", "post.deleted": "post_seq"}
 """Entries that take back an earlier one, and where they say which."""
+ABOUT = {"message.reacted": "message_seq"}
+"""Entries about an earlier one, which go with it, and where they say which."""
 
 
 class Generation:
@@ -132,6 +134,13 @@ def folded(parcels: Iterable[Parcel]) -> list[Parcel]:
     if not gone:
         return found
     return [
-        replace(parcel, audience=Audience.NOBODY, target="", frame=b"") if parcel.seq in gone else parcel
+        replace(parcel, audience=Audience.NOBODY, target="", frame=b"") if _concerns(parcel, gone) else parcel
         for parcel in found
     ]
+
+
+def _concerns(parcel: Parcel, gone: Set[int]) -> bool:
+    """The entry is one of those that are gone, or about one."""
+    if parcel.kind in ABOUT and parcel.frame:
+        return orjson.loads(parcel.frame)["d"][ABOUT[parcel.kind]] in gone
+    return parcel.seq in gone

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from realtime.models import AccountCard, Badges, ChannelPosition, Message, Reading, RoomCard, Shape
+from realtime.models import AccountCard, Badges, ChannelPosition, Line, Reading, RoomCard, Shape
 from realtime.operations import Request
 
 Id = Annotated[
@@ -253,7 +253,7 @@ class MessagePage(Shape, frozen=True, kw_only=True):
     """Messages in the order of their seq; `more_*` say whether there are others on that side. `seq` is the
     channel's newest entry at the time of reading: live pushes continue after it."""
 
-    messages: list[Message]
+    messages: list[Line]
     more_before: bool
     more_after: bool
     seq: int

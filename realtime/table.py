@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from realtime import gate as g
 from realtime import requests as r
-from realtime.models import Message, Room
+from realtime.models import Line, Room
 from realtime.operations import Door, Operation, Who
+from realtime.reactions import MessageReact
 from realtime.table_notifications import NOTIFICATIONS
 from realtime.table_posts import PLACES
 from realtime.table_relations import RELATIONS
@@ -142,7 +143,7 @@ _TABLE = (
     Operation(
         "message.get",
         r.MessageGet,
-        Message,
+        Line,
         "One line of a room one reads, with its place there.",
         ("not_found", "not_member"),
     ),
@@ -153,6 +154,14 @@ _TABLE = (
         "Delete one's own message for everyone.",
         ("not_found", "not_member", "forbidden"),
         cost=2,
+        durable=True,
+    ),
+    Operation(
+        "message.react",
+        MessageReact,
+        r.Done,
+        "Leave a stamp under a line, or take it back.",
+        ("not_found", "not_member", "forbidden", "blocked"),
         durable=True,
     ),
     Operation(

@@ -53,6 +53,7 @@ _QUERIES = {
     "notifications_off": "select kind from notification_switch where account = :me order by kind",
     "reactions": "select post, kind, what, at from reaction where account = :me order by at",
     "reading": "select follow_at from reading where account = :me",
+    "message_reactions": "select message, what, at from message_reaction where account = :me order by at",
     "reports": "select id, kind, target, reason, words, at from report where reporter = :me order by at",
     "support": "select id, words, request_id, at from support where account = :me order by at",
 }

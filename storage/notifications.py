@@ -92,34 +92,43 @@ def _apart(me: str, other: str) -> str:
     )
 
 
+def _any(rows: str) -> str:
+    """SQL condition: there is one of these rows. The offset keeps PostgreSQL from asking for all lines at once, which it does
+    badly where it knows little of the tables."""
+    return f"exists (select 1 from {rows} limit 1 offset 0)"
+
+
 # SQL condition on x, somebody in a line: still here, not apart from its account nor muted by it, and what they did still
 # stands where other tables know it.
 _SEEN = (
     "exists (select 1 from account a where a.id = x.actor and a.state in ('active', 'restricted'))"
     + _apart("x.account", "x.actor")
-    + f" and (x.via is null or exists (select 1 from post p where p.id = x.via and {seen_by('x.account')}))"
+    + f" and (x.via is null or {_any('post p where p.id = x.via and ' + seen_by('x.account'))})"
     " and case x.kind"
-    " when 'follow' then exists (select 1 from follow f where f.follower = x.actor and f.followee = x.account)"
-    " when 'follow_accepted' then exists (select 1 from follow f where f.follower = x.account and f.followee = x.actor)"
-    " when 'follow_request' then exists (select 1 from follow_request q where q.follower = x.actor"
-    " and q.followee = x.account and q.declined = 0)"
-    " when 'community_joined' then exists (select 1 from community_member i where i.community = x.subject"
-    " and i.account = x.actor and i.state = 'inside')"
-    " else true end"
+    f" when 'follow' then {_any('follow f where f.follower = x.actor and f.followee = x.account')}"
+    f" when 'follow_accepted' then {_any('follow f where f.follower = x.account and f.followee = x.actor')}"
+    " when 'follow_request' then "
+    + _any("follow_request q where q.follower = x.actor and q.followee = x.account and q.declined = 0")
+    + " when 'community_joined' then "
+    + _any("community_member i where i.community = x.subject and i.account = x.actor and i.state = 'inside'")
+    + " else true end"
 )
 # SQL condition on n, a line: its post can be read, its place is the account's to look after, its request waits.
 _STANDS = (
-    f"(n.post is null or exists (select 1 from post p where p.id = n.post and {seen_by('n.account')}))"
-    " and case n.kind"
-    " when 'community_joined' then exists (select 1 from community_member i where i.community = n.subject"
-    " and i.account = n.account and i.state = 'inside' and i.role in ('creator', 'admin'))"
-    " when 'message_request' then exists (select 1 from member i where i.room = n.subject"
-    " and i.account = n.account and i.state = 'requested')"
-    " else true end"
+    f"(n.post is null or {_any('post p where p.id = n.post and ' + seen_by('n.account'))})"
+    " and case n.kind when 'community_joined' then "
+    + _any(
+        "community_member i where i.community = n.subject and i.account = n.account and i.state = 'inside'"
+        " and i.role in ('creator', 'admin')"
+    )
+    + " when 'message_request' then "
+    + _any("member i where i.room = n.subject and i.account = n.account and i.state = 'requested'")
+    + " else true end"
 )
 _IN_LINE = "x.account = n.account and x.kind = n.kind and x.subject = n.subject"
 _UPTO = "coalesce((select s.upto from notification_state s where s.account = n.account), 0)"
-_NEW = f"exists (select 1 from notification_actor x where {_IN_LINE} and x.place > {_UPTO} and {_SEEN})"
+_NEW = _any(f"notification_actor x where {_IN_LINE} and x.place > {_UPTO} and {_SEEN}")
+_INHABITED = _any(f"notification_actor x where {_IN_LINE} and {_SEEN}")
 
 
 # Written
@@ -207,7 +216,7 @@ def page(tx: Tx, account: str, before: int, limit: int) -> list[ReadRow]:
         f"select {_NAMES}, (select count(*) from (select 1 from notification_actor x where {_IN_LINE}"
         f" and {_SEEN} limit {COUNTED_MAX}) as c), {_NEW} from notification n"
         f" where n.account = :me and n.place < :before and {_STANDS}"
-        f" and exists (select 1 from notification_actor x where {_IN_LINE} and {_SEEN})"
+        f" and {_INHABITED}"
         " order by n.place desc limit :most",
         me=account,
         before=before,
@@ -261,8 +270,9 @@ def badges_of(tx: Tx, accounts: Iterable[str]) -> dict[str, BadgeRow]:
     """Account → what waits for it."""
     source, params = table_of(tx, (("account", "text"),), [(each,) for each in sorted(set(accounts))])
     rows = tx.rows(
-        "select v.account, (select count(*) from (select 1 from notification n where n.account = v.account"
-        f" and n.place > coalesce(s.upto, 0) and {_STANDS} and {_NEW} limit {COUNTED_MAX}) as c),"
+        "select v.account, case when s.top > s.upto then (select count(*) from (select 1 from notification n"
+        f" where n.account = v.account and n.place > s.upto and {_STANDS} and {_NEW} limit {COUNTED_MAX}) as c)"
+        " else 0 end,"
         " (select count(*) from member i where i.account = v.account and i.state = 'requested'),"
         f" coalesce(s.upto, 0) from {source} left join notification_state s on s.account = v.account",
         **params,

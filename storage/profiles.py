@@ -116,6 +116,7 @@ _ERASE = (
     "update post_count set n = n - 1 where exists (select 1 from reaction r where r.account = :id"
     " and r.post = post_count.post and r.what = post_count.what)",
     "delete from reaction where account = :id or post in (select id from post where author = :id)",
+    "delete from message_reaction where account = :id",
     _COUNTED_LESS,
     "delete from post_count where post in (select id from post where author = :id)",
     "update post set body = null, mentions = '[]', pictures = null, deleted_at = :now"

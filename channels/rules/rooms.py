@@ -19,6 +19,7 @@ class Act(StrEnum):
     READ = "read"
     SEND = "send"
     SIGNAL = "signal"
+    REACT = "react"
     RENAME = "rename"
     SET_READING = "set_reading"
     ADD = "add"
@@ -84,7 +85,7 @@ def _dm(act: Act, facts: Facts, standing: MemberState) -> str | None:
             return None if inside or standing is MemberState.REQUESTED else "not_member"
         case Act.SEND:
             return _dm_send(facts, inside=inside, asked=asked)
-        case Act.SIGNAL if inside and facts.state is RoomState.OPEN:
+        case Act.SIGNAL | Act.REACT if inside and facts.state is RoomState.OPEN:
             return None
         case Act.ACCEPT:
             return None if asked or (inside and facts.state is RoomState.OPEN) else "forbidden"

@@ -4,6 +4,7 @@ import { clock, day, dayKey, full } from "./dates.js";
 import { el, face } from "./dom.js";
 import { letters } from "./letters.js";
 import { gallery, pictureGist } from "./pictures.js";
+import { chips } from "./stamps.js";
 import { words, wordsOf } from "./words.js";
 
 const TOGETHER_MS = 5 * 60_000;
@@ -55,11 +56,11 @@ export function signature(line) {
   const { message, target, where, people, fold, quoteFold } = line;
   const names = [message.author, ...(message.system?.accounts ?? []), target?.author];
   const known = names.map((id) => id && nameOf(people, id));
-  return JSON.stringify([words.lang, message, where, fold, quoteFold, target && [target.text, target.deleted], known]);
+  return JSON.stringify([words.lang, message, line.stamps, where, fold, quoteFold, target && [target.text, target.deleted], known]);
 }
 
 /**
- * The contents of a line's list item. `acts` has reply, remove, report, person, unfold and show. `fold` says why the
+ * The contents of a line's list item. `acts` has reply, stamp, react, remove, report, person, unfold and show. `fold` says why the
  * line is folded, `quoteFold` why what it quotes is.
  */
 export function contents(line, acts) {
@@ -100,7 +101,7 @@ function said(line, acts) {
     "div",
     { class: `row${own ? " own" : ""}${where.follows ? " follows" : ""}` },
     own ? null : where.follows ? el("span", { class: "face-room" }) : person(card, face(message.author, name), acts),
-    el("div", { class: "said" }, shown, heard, bubble(line, acts)),
+    el("div", { class: "said" }, shown, heard, bubble(line, acts), chips(line.stamps, (stamp) => acts.react(message, stamp))),
     el("div", { class: "beside" }, message.deleted ? null : tools(message, own, acts), times(message)),
   );
 }
@@ -126,7 +127,12 @@ function quote({ target, people, quoteFold }, acts) {
 function tools(message, own, acts) {
   const tool = (text, act) => el("button", { type: "button", class: "tool", tabindex: "-1", onclick: () => act(message) }, text);
   const other = own ? tool(words.delete, acts.remove) : tool(words.report, acts.report);
-  return el("div", { class: "tools" }, tool(words.reply, acts.reply), other);
+  return el("div", { class: "tools" }, tool(words.reply, acts.reply), stampTool(message, acts), other);
+}
+
+function stampTool(message, acts) {
+  const sign = el("span", { "aria-hidden": "true" }, "☺");
+  return el("button", { type: "button", class: "tool", tabindex: "-1", "aria-label": words.stamp, title: words.stamp, onclick: () => acts.stamp(message) }, sign);
 }
 
 function times({ at, written_at }) {

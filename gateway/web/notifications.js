@@ -29,10 +29,12 @@ export class Notifications {
   #unread = 0;
   #at = 0;
   #seen;
+  #openPost;
 
-  /** `app` has client, people, profile, ties, settings and list; and `openPost(id)`, where there is a view of one post. */
-  constructor(app) {
+  /** `app` has client, people, places, profile, ties, settings and list; `openPost(id)` shows a post. */
+  constructor(app, { openPost }) {
     this.#app = app;
+    this.#openPost = openPost;
     const region = () => el("p", { class: "unseen", "aria-live": "polite" });
     const [near, far] = [region(), region()];
     // What is outside an open dialog is silent.
@@ -196,14 +198,14 @@ export class Notifications {
     }
     const none = el("p", { class: "quiet" }, this.#loaded ? words.news_none : words.loading);
     const more = this.#next !== null && el("button", { class: "plain", type: "button", onclick: () => this.#older() }, words.more);
-    this.#list.replaceChildren(...(days.length ? days.map((each) => this.#day(each)) : [none]), ...(more ? [more] : []));
+    this.#list.replaceChildren(...(days.length ? days.map((each, nth) => this.#day(each, nth)) : [none]), ...(more ? [more] : []));
     if (more) this.#seen.observe(more);
     const again = here && [...this.#list.querySelectorAll("li")].find((row) => row.dataset.id === here);
     again?.querySelector("button").focus({ preventScroll: true });
   }
 
-  #day({ key, at, lines }) {
-    const id = `news-${key}`;
+  #day({ at, lines }, nth) {
+    const id = `news-day-${nth}`;
     return el("section", { "aria-labelledby": id }, el("h3", { id, class: "news-day" }, day(at)), el("ul", { class: "news-list" }, ...lines.map((line) => this.#row(line))));
   }
 
@@ -231,14 +233,14 @@ export class Notifications {
   }
 
   /** To what a line is about. */
-  #follow({ kind, post, room, actors }) {
-    const { openPost, ties, profile } = this.#app;
-    if (post && openPost) {
-      this.#sheet.close();
-      openPost(post);
-    } else if (kind === "follow_request") ties.open("requests");
+  #follow({ kind, post, community, room, actors }) {
+    const { places, ties, profile } = this.#app;
+    if (post) this.#openPost(post);
+    else if (kind === "follow_request") ties.open("requests");
+    else if (community) places.openPlace(community);
     else if (room) {
       this.#sheet.close();
+      byId("way-rooms").click();
       byId("requested").querySelector("button")?.focus();
     } else if (actors.length) profile.open(actors[0].id);
   }

@@ -66,7 +66,7 @@ class Page {
     this.home = new Home(this);
     this.places = new Places(this);
     this.thread = new ThreadSheet(this);
-    this.notifications = new Notifications(this);
+    this.notifications = new Notifications(this, { openPost: (id) => this.thread.open(id) });
     this.profile = new ProfileSheet(this);
     this.ties = new Ties(this);
     this.contact = new Contact(this);

@@ -50,6 +50,11 @@ export class PostActs {
     this.#catalogue = new Map(stamps.map((stamp) => [stamp.id, stamp]));
   }
 
+  /** [id, name] of every stamp, as far as they are known. */
+  get stampNames() {
+    return [...(this.#catalogue?.keys() ?? [])].map((id) => [id, this.#name(id)]);
+  }
+
   #name(id) {
     return this.#catalogue?.get(id)?.[words.lang] ?? id;
   }

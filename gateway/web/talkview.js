@@ -8,7 +8,9 @@ import { why } from "./forms.js";
 import { contents, gist, nameOf, pendingRow, place, signature } from "./lines.js";
 import { closePictures } from "./pictures.js";
 import { Quotes } from "./quotes.js";
+import { ownStamp } from "./reactions.js";
 import { Scroll } from "./scroll.js";
+import { Stamps } from "./stamps.js";
 import { Timeline } from "./timeline.js";
 import { walkable } from "./walk.js";
 import { words } from "./words.js";
@@ -24,6 +26,7 @@ export class TalkView {
   #nodes = new Map();
   #announcer = new Announcer(byId("heard"));
   #quotes;
+  #stamps;
   #unfolded = new Set();
   #scroll;
   #composer;
@@ -37,6 +40,7 @@ export class TalkView {
   constructor(app) {
     this.#app = app;
     this.#quotes = new Quotes(app.client, () => this.render());
+    this.#stamps = new Stamps(app, () => this.render());
     this.#scroll = new Scroll(this.#log, this.#list, () => this.#moved());
     walkable(this.#log, this.#list);
     this.#composer = new Composer((text, pictures) => this.#say(text, pictures), app.shelf);
@@ -218,7 +222,8 @@ export class TalkView {
     const { people } = this.#app;
     const target = message.reply_to ? (this.#timeline.find(message.reply_to) ?? this.#quotes.want(message.reply_to)) : null;
     const fold = message.system || message.deleted || this.#unfolded.has(message.id) ? "" : this.#folds(message.author);
-    return { message, target, where, people, fold, quoteFold: target ? this.#folds(target.author) : "" };
+    const stamps = this.#stamps.seen(message, people, (account) => !this.#folds(account));
+    return { message, target, where, people, fold, stamps, quoteFold: target ? this.#folds(target.author) : "" };
   }
 
   /** Why somebody's lines are folded here; whoever opens a DM wants to read it. */
@@ -247,6 +252,8 @@ export class TalkView {
       this.#answer(message);
       this.#composer.focus({ always: true });
     },
+    stamp: (message) => this.#stamps.pick(ownStamp(message, this.#app.people.me?.id), (stamp) => this.#react(message, stamp)),
+    react: (message, stamp) => this.#react(message, stamp),
     remove: (message) => this.#remove(message),
     report: (message) => this.#app.contact.report("message", message.id, words.report_message),
     person: (id) => this.#app.profile.open(id),
@@ -277,6 +284,15 @@ export class TalkView {
     if (!(await ask(words.delete_ask, words.delete))) return;
     try {
       await this.#app.client.call("message.delete", { message: message.id });
+    } catch (error) {
+      this.#app.notice(why(error));
+    }
+  }
+
+  /** Leave a stamp under a line, or take it back; the room tells when it is there. */
+  async #react(message, stamp) {
+    try {
+      await this.#app.client.call("message.react", { message: message.id, stamp });
     } catch (error) {
       this.#app.notice(why(error));
     }

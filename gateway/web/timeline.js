@@ -4,6 +4,8 @@
 // a few hundred; a line that was deleted stays deleted, whichever answer comes late; one reading at a time, and only for
 // the room it was begun for.
 
+import { reacted } from "./reactions.js";
+
 const PAGE = 50;
 const RELOAD_PAGE = 100;
 const RELOAD_PAGES_MAX = 5;
@@ -19,6 +21,7 @@ export class Timeline {
   #reading = false;
   #stale = false;
   #pushed = new Map();
+  #reacted = [];
   lines = [];
   moreBefore = false;
   moreAfter = false;
@@ -122,6 +125,7 @@ export class Timeline {
   /** A push of this room. True if a line changed or came. */
   apply({ ev, d }) {
     if (ev === "message.created") return this.add(d.message);
+    if (ev === "message.reacted") return this.#react(d);
     if (ev !== "message.deleted") return false;
     this.#gone.add(d.message);
     const line = this.find(d.message);
@@ -136,6 +140,14 @@ export class Timeline {
     if (beyond || !this.loaded) return false;
     this.#merge([message]);
     return true;
+  }
+
+  /** Somebody's stamp under a line changed; a page that is being read may not know yet. */
+  #react(d) {
+    if (this.#reading) this.#reacted.push(d);
+    const line = this.find(d.message);
+    if (line && !line.deleted) this.#merge([{ ...line, reactions: reacted(line.reactions, d.account, d.stamp) }]);
+    return line !== undefined;
   }
 
   #page(where) {
@@ -156,7 +168,10 @@ export class Timeline {
     this.#reading = false;
     const pushed = [...this.#pushed.values()];
     this.#pushed.clear();
+    const changes = this.#reacted;
+    this.#reacted = [];
     if (this.loaded) for (const message of pushed) this.add(message);
+    for (const change of changes) this.#react(change);
     if (this.#stale && !this.failed) return this.reload();
     return !this.failed;
   }
@@ -172,7 +187,9 @@ export class Timeline {
     const bySeq = new Map(this.lines.map((line) => [line.seq, line]));
     for (const message of messages) {
       const gone = message.deleted || this.#gone.has(message.id);
-      bySeq.set(message.seq, gone ? { ...message, text: null, system: null, deleted: true } : message);
+      // Pushes tell a line without what stands under it.
+      const reactions = message.reactions ?? bySeq.get(message.seq)?.reactions ?? {};
+      bySeq.set(message.seq, gone ? { ...message, text: null, system: null, deleted: true, reactions: {} } : { ...message, reactions });
     }
     this.lines = [...bySeq.values()].sort((a, b) => a.seq - b.seq);
   }

@@ -11,6 +11,12 @@ export const EN_NOTICES = {
   news_many: (first, others) => `${first} and ${others} others`,
   news_settings: "Notification settings",
   news_switches_hint: "What you turn off does not come from then on.",
+  // Stamps under lines
+  stamp: "Stamp",
+  stamps: "Stamps",
+  stamp_back: "Take the stamp back",
+  stamp_and: ", ",
+  stamp_by: (name, people) => `${name}: ${people}`,
   news_kinds: {
     follow: (who) => `${who} followed you`,
     follow_request: (who) => `${who} asked to follow you`,

@@ -11,6 +11,12 @@ export const JA_NOTICES = {
   news_many: (first, others) => `${first}ほか${others}人`,
   news_settings: "お知らせの設定",
   news_switches_hint: "オフにすると、それからのぶんは届きません。",
+  // Stamps under lines
+  stamp: "スタンプ",
+  stamps: "スタンプ",
+  stamp_back: "スタンプを取り消す",
+  stamp_and: "、",
+  stamp_by: (name, people) => `${name}(${people})`,
   news_kinds: {
     follow: (who) => `${who}にフォローされました`,
     follow_request: (who) => `${who}からフォローの申し込みが届きました`,

@@ -21,6 +21,7 @@ GROUP = {
     Act.READ: ".MMMMN",
     Act.SEND: ".MMMMN",
     Act.SIGNAL: ".MMMMN",
+    Act.REACT: ".MMMMN",
     Act.RENAME: ".MMMMN",
     Act.SET_READING: "FMMMMN",
     Act.ADD: ".MMMMN",
@@ -35,6 +36,7 @@ DM_OPEN = {
     Act.READ: ".M.MMN",
     Act.SEND: ".M..MN",
     Act.SIGNAL: ".MFFMN",
+    Act.REACT: ".MFFMN",
     Act.RENAME: "FMFFMN",
     Act.SET_READING: "FMFFMN",
     Act.ADD: "FMFFMN",
@@ -44,8 +46,8 @@ DM_OPEN = {
     Act.DECLINE: "FF..FN",
     Act.DELETE: "FMMMMN",
 }
-DM_REQUEST = {**DM_OPEN, Act.SEND: "FM..MN", Act.SIGNAL: "FMFFMN", Act.ACCEPT: "FF..FN"}
-DM_DRAFT = {**DM_OPEN, Act.SIGNAL: "FMFFMN", Act.ACCEPT: "FF..FN"}
+DM_REQUEST = {**DM_OPEN, Act.SEND: "FM..MN", Act.SIGNAL: "FMFFMN", Act.REACT: "FMFFMN", Act.ACCEPT: "FF..FN"}
+DM_DRAFT = {**DM_OPEN, Act.SIGNAL: "FMFFMN", Act.REACT: "FMFFMN", Act.ACCEPT: "FF..FN"}
 
 CELLS = [
     (act, kind, state, standing, CODES[row[place]])

@@ -173,7 +173,7 @@ class Scene:
             return aki, {"room": await self.requested()}
         if op.startswith(("community.", "post.", "reaction.", "timeline.", "notification.")):
             return await self.placed(op)
-        if op in ("room.read", "message.get", "message.delete"):
+        if op in ("room.read", "message.get", "message.delete", "message.react"):
             sent = await self.call(aki, "room.send", room=room, text="読んで", nonce="read")
             if op == "room.read":
                 return haru, {"room": room, "seq": sent["seq"]}

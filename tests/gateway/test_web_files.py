@@ -42,6 +42,7 @@ WITHOUT_DOM = (
     "postbox.js",
     "posts.js",
     "quotes.js",
+    "reactions.js",
     "rooms.js",
     "screen.js",
     "shelf.js",
