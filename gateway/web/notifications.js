@@ -1,50 +1,33 @@
-// Notifications: what others did that concerns oneself. The button with its number, the list behind it, and what a screen
-// reader hears of it. What always holds: the number is the server's; what is opened counts as read on every device.
+// Notifications: the button with the number of what is unread, and what a screen reader hears of it. The list behind it is
+// another module, fetched once somebody is inside. What always holds: the number is the server's.
 
 import { Announcer } from "./announcer.js";
-import { clock, day, dayKey, full } from "./dates.js";
-import { byId, el, face } from "./dom.js";
-import { why } from "./forms.js";
-import { Sheet } from "./sheet.js";
+import { byId, el } from "./dom.js";
 import { words } from "./words.js";
 
-const PAGE = 30;
 const MANY = 99;
 const SOON_MS = 150;
-const FACES = 3;
 // Entries of the inbox that stand in the list too.
 const TOLD = new Set(["notification.created", "invite.redeemed", "follow.added", "follow.requested", "follow.accepted", "room.requested"]);
 
 export class Notifications {
   #app;
-  #sheet = new Sheet("notifications");
-  #list = el("div", { id: "news" });
   #announcers;
-  #lines = [];
-  #fresh = new Set();
-  #next = null;
-  #loaded = false;
-  #reading = false;
+  #news = null;
+  #coming = null;
   #again = 0;
   #unread = 0;
   #at = 0;
-  #seen;
-  #openPost;
+  region = el("p", { class: "unseen", "aria-live": "polite" });
 
-  /** `app` has client, people, places, profile, ties, settings and list; `openPost(id)` shows a post. */
+  /** `app` has client and list, and what the list of notifications needs; `openPost(id)` shows a post. */
   constructor(app, { openPost }) {
     this.#app = app;
-    this.#openPost = openPost;
-    const region = () => el("p", { class: "unseen", "aria-live": "polite" });
-    const [near, far] = [region(), region()];
-    // What is outside an open dialog is silent.
-    byId("notifications").append(near);
+    this.openPost = openPost;
+    const far = el("p", { class: "unseen", "aria-live": "polite" });
     document.body.append(far);
-    this.#announcers = { near: new Announcer(near), far: new Announcer(far) };
-    this.#seen = new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && this.#older());
+    this.#announcers = { near: new Announcer(this.region), far: new Announcer(far) };
     byId("news-button").addEventListener("click", () => this.open());
-    document.addEventListener("visibilitychange", () => this.#sheet.isOpen && this.#shown() && this.#soon());
-    this.#sheet.onClose(() => this.#fresh.clear());
   }
 
   /** How many lines are unread, to 99. */
@@ -52,54 +35,74 @@ export class Notifications {
     return this.#unread;
   }
 
-  open() {
-    this.#lines = [];
-    this.#next = null;
-    this.#loaded = false;
-    this.#list.replaceChildren();
-    this.#sheet.open(() => this.#draw());
-    this.#newest();
+  async open() {
+    await this.#fetch();
+    this.#news?.open();
+  }
+
+  /** The list, once; a link that is gone leaves it for the next time. */
+  #fetch() {
+    this.#coming ??= import("./newslist.js").then(
+      ({ NewsList }) => (this.#news = new NewsList(this.#app, this)),
+      () => (this.#coming = null),
+    );
+    return this.#coming;
   }
 
   clear() {
     clearTimeout(this.#again);
-    this.#sheet.close();
-    this.#lines = [];
-    this.#fresh.clear();
+    this.#news?.clear();
     this.#announcers.near.clear();
     this.#announcers.far.clear();
     this.#at = 0;
-    this.#count(0);
+    this.count(0);
   }
 
   /** The link is live, perhaps after a while: the number as it is now, and the list if it is on the screen. */
   live() {
+    this.#fetch();
     this.#newest();
   }
 
   /** A push of the wire. */
   apply({ ev, at, d }) {
     if (ev === "notification.badge") this.#badge(d, at);
-    if (ev === "notification.badge" ? this.#sheet.isOpen : TOLD.has(ev)) this.#soon();
+    if (ev !== "notification.badge" ? !TOLD.has(ev) : !this.#news?.isOpen) return;
+    // Once, for whatever comes within a moment.
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#newest(), SOON_MS);
   }
 
   /** Another language. */
   respoken() {
-    this.#count(this.#unread);
+    this.count(this.#unread);
   }
 
-  // The number
+  /** The newest lines and the number with them. Throws CallError. */
+  async page(limit) {
+    const before = this.#at;
+    const page = await this.#app.client.call("notification.list", { limit });
+    // A push that came meanwhile knows better.
+    if (this.#at === before) this.#badge(page.badge, before);
+    return page;
+  }
+
+  #newest() {
+    if (this.#news?.isOpen) this.#news.newest();
+    else this.page(1).catch(() => {});
+  }
 
   /** Of two badges the later one is right. */
   #badge({ notifications }, at) {
     if (at < this.#at) return;
     this.#at = at;
     const more = notifications - this.#unread;
-    this.#count(notifications);
-    if (more > 0) this.#announcers[this.#sheet.isOpen ? "near" : "far"].tell(words.news_came(more));
+    this.count(notifications);
+    if (more > 0) this.#announcers[this.#news?.isOpen ? "near" : "far"].tell(words.news_came(more));
   }
 
-  #count(n) {
+  /** So many are unread. */
+  count(n) {
     this.#unread = n;
     const told = n >= MANY ? `${MANY}+` : String(n);
     byId("news-badge").hidden = n === 0;
@@ -109,147 +112,4 @@ export class Notifications {
     byId("news-button").title = label;
     this.#app.list.title();
   }
-
-  // The list
-
-  /** Once, for whatever comes within a moment. */
-  #soon() {
-    clearTimeout(this.#again);
-    this.#again = setTimeout(() => this.#newest(), SOON_MS);
-  }
-
-  #shown() {
-    return document.visibilityState === "visible";
-  }
-
-  /** The newest page; with the list closed, no more than the number. */
-  async #newest() {
-    const open = this.#sheet.isOpen;
-    const before = this.#at;
-    try {
-      const page = await this.#app.client.call("notification.list", { limit: open ? PAGE : 1 });
-      // A push that came meanwhile knows better.
-      if (this.#at === before) this.#badge(page.badge, before);
-      if (!open || !this.#sheet.isOpen) return;
-      this.#merge(page);
-      this.#render();
-      if (this.#shown()) await this.#read();
-    } catch (error) {
-      if (this.#sheet.isOpen) this.#sheet.fail(why(error));
-    }
-  }
-
-  async #older() {
-    if (this.#reading || this.#next === null) return;
-    this.#reading = true;
-    try {
-      const page = await this.#app.client.call("notification.list", { limit: PAGE, before: this.#next });
-      const known = new Set(this.#lines.map(({ id }) => id));
-      this.#lines.push(...this.#noted(page.notifications.filter(({ id }) => !known.has(id))));
-      this.#next = page.next;
-      this.#render();
-    } catch (error) {
-      this.#sheet.fail(why(error));
-    }
-    this.#reading = false;
-  }
-
-  /** What stood above the end of the newest page stands in it, or is gone. */
-  #merge({ notifications, next }) {
-    const end = next ?? 0;
-    const known = new Set(notifications.map(({ id }) => id));
-    const older = this.#lines.filter(({ id, place }) => place < end && !known.has(id));
-    this.#lines = [...this.#noted(notifications), ...older];
-    if (!this.#loaded || !older.length) this.#next = next;
-    this.#loaded = true;
-  }
-
-  /** What was unread when it came stays marked until the list is closed. */
-  #noted(lines) {
-    for (const { place, unread, actors } of lines) {
-      if (unread) this.#fresh.add(place);
-      for (const card of actors) this.#app.people.put(card);
-    }
-    return lines;
-  }
-
-  async #read() {
-    const newest = this.#lines.find(({ unread }) => unread);
-    if (!newest) return;
-    const { notifications } = await this.#app.client.call("notification.read", { upto: newest.place });
-    this.#count(notifications);
-  }
-
-  #draw() {
-    const settings = el("button", { class: "link", type: "button", id: "news-settings", onclick: () => this.#app.settings.open() }, words.news_settings);
-    this.#render();
-    return { title: words.news, parts: [this.#list, el("p", { class: "acts" }, settings)] };
-  }
-
-  /** Only the lines; whoever stands on one stands there afterwards. */
-  #render() {
-    const here = this.#list.contains(document.activeElement) ? document.activeElement.closest("li")?.dataset.id : null;
-    this.#seen.disconnect();
-    const days = [];
-    for (const line of this.#lines) {
-      const key = dayKey(line.at);
-      if (days.at(-1)?.key !== key) days.push({ key, at: line.at, lines: [] });
-      days.at(-1).lines.push(line);
-    }
-    const none = el("p", { class: "quiet" }, this.#loaded ? words.news_none : words.loading);
-    const more = this.#next !== null && el("button", { class: "plain", type: "button", onclick: () => this.#older() }, words.more);
-    this.#list.replaceChildren(...(days.length ? days.map((each, nth) => this.#day(each, nth)) : [none]), ...(more ? [more] : []));
-    if (more) this.#seen.observe(more);
-    const again = here && [...this.#list.querySelectorAll("li")].find((row) => row.dataset.id === here);
-    again?.querySelector("button").focus({ preventScroll: true });
-  }
-
-  #day({ at, lines }, nth) {
-    const id = `news-day-${nth}`;
-    return el("section", { "aria-labelledby": id }, el("h3", { id, class: "news-day" }, day(at)), el("ul", { class: "news-list" }, ...lines.map((line) => this.#row(line))));
-  }
-
-  #row(line) {
-    const fresh = this.#fresh.has(line.place);
-    const faces = line.actors.slice(0, FACES).map((card) => face(card.id, card.name));
-    const text = line.mask ? words.news_masked : line.text;
-    return el(
-      "li",
-      { class: `news-line${fresh ? " fresh" : ""}`, data: { id: line.id, kind: line.kind } },
-      el(
-        "button",
-        { class: "news-open", type: "button", onclick: () => this.#follow(line) },
-        el("span", { class: "news-faces" }, ...faces),
-        el(
-          "span",
-          { class: "news-words" },
-          fresh && el("span", { class: "unseen" }, `${words.news_fresh} `),
-          el("span", {}, sentence(line)),
-          text && el("small", { class: "news-text" }, text),
-          el("time", { datetime: new Date(line.at).toISOString(), title: full(line.at) }, clock(line.at)),
-        ),
-      ),
-    );
-  }
-
-  /** To what a line is about. */
-  #follow({ kind, post, community, room, actors }) {
-    const { places, ties, profile } = this.#app;
-    if (post) this.#openPost(post);
-    else if (kind === "follow_request") ties.open("requests");
-    else if (community) places.openPlace(community);
-    else if (room) {
-      this.#sheet.close();
-      byId("way-rooms").click();
-      byId("requested").querySelector("button")?.focus();
-    } else if (actors.length) profile.open(actors[0].id);
-  }
-}
-
-/** Who did what; a kind that a newer server knows is told by its people alone. */
-function sentence({ kind, actors, count, name }) {
-  const [first, second] = actors.map((card) => words.call_name(card.name));
-  const others = count - 1;
-  const who = !others ? first : others === 1 && second ? words.news_two(first, second) : words.news_many(first, others);
-  return words.news_kinds[kind]?.(who, name) ?? who;
 }
