@@ -109,6 +109,10 @@ _SEEN = (
     f" when 'follow_accepted' then {_any('follow f where f.follower = x.account and f.followee = x.actor')}"
     " when 'follow_request' then "
     + _any("follow_request q where q.follower = x.actor and q.followee = x.account and q.declined = 0")
+    + " when 'like' then "
+    + _any("reaction r where r.post = x.subject and r.kind = 'like' and r.account = x.actor")
+    + " when 'reaction' then "
+    + _any("reaction r where r.post = x.subject and r.kind = 'stamp' and r.account = x.actor")
     + " when 'community_joined' then "
     + _any("community_member i where i.community = x.subject and i.account = x.actor and i.state = 'inside'")
     + " else true end"
