@@ -3,10 +3,11 @@
 
 import { el } from "./dom.js";
 import { addressOf } from "./pictures.js";
-import { KINDS, putUp, smaller } from "./uploads.js";
 import { words, wordsOf } from "./words.js";
 
 export const PICTURES_MAX = 4;
+// What the server takes; phones that have other kinds convert what is chosen.
+const KINDS = "image/jpeg,image/png,image/webp,image/gif,image/avif";
 const TRIES_MAX = 5;
 const AGAIN_MS = 2_000;
 
@@ -197,22 +198,24 @@ export class PicturePicker {
 
   async #up(item) {
     try {
+      // Loaded when there is something to send.
+      const { putUp, smaller } = await import("./uploads.js");
       const blob = await smaller(item.file);
       if (item.state !== "up") return;
-      item.here = await this.#tried(item, blob);
+      item.here = await this.#tried(item, () => putUp(blob, (share) => (item.share.value = share)));
       item.state = "here";
     } catch (error) {
       if (item.state !== "up") return;
       item.state = "failed";
-      item.error = error.code;
+      item.error = error.code ?? "offline";
     }
     this.#settled(item);
   }
 
   /** Where the server has no room just now, it is tried again by itself. */
-  async #tried(item, blob) {
+  async #tried(item, begin) {
     for (let tries = 1; ; tries++) {
-      const way = putUp(blob, (share) => (item.share.value = share));
+      const way = begin();
       item.stop = way.stop;
       try {
         return await way.done;

@@ -2,11 +2,10 @@
 // byte has come, so nothing moves; who saves data gets a picture by asking for it.
 
 import { el } from "./dom.js";
-import { returnFocus } from "./sheet.js";
 import { words } from "./words.js";
 
-const SWIPE_PX = 40;
 const asked = new Set();
+let viewer = null;
 
 /** Where a picture's bytes are. */
 export function addressOf({ id }, preview = false) {
@@ -14,7 +13,7 @@ export function addressOf({ id }, preview = false) {
 }
 
 /** What a picture is called for whoever does not see it. */
-function nameOf(pictures, at) {
+export function nameOf(pictures, at) {
   return pictures[at].alt || words.picture_nameless(at + 1, pictures.length);
 }
 
@@ -57,87 +56,22 @@ function tile(pictures, at, { of, stop }) {
   const waits = () => sparing() && !asked.has(picture.id);
   if (waits()) button.append(el("span", { class: "picture-word" }, words.picture_show, el("small", {}, nameOf(pictures, at))));
   else show();
-  button.addEventListener("click", () => (waits() ? show() : viewer.open(pictures, at, of)));
+  button.addEventListener("click", () => (waits() ? show() : enlarge(pictures, at, of)));
   return button;
+}
+
+/** What shows the large ones comes when somebody wants to see one; without a network there would be nothing to show. */
+async function enlarge(pictures, at, of) {
+  try {
+    const { Viewer } = await import("./viewer.js");
+    viewer ??= new Viewer();
+    viewer.open(pictures, at, of);
+  } catch {
+    // Asked for again with the next tap.
+  }
 }
 
 /** A line or post is gone: whoever looks at its pictures sees them no more. */
 export function closePictures(of) {
-  viewer.gone(of);
+  viewer?.gone(of);
 }
-
-/** The large picture: one at a time, the others a key, a swipe or a button away. */
-class Viewer {
-  #dialog = null;
-  #parts = {};
-  #pictures = [];
-  #at = 0;
-  #of = "";
-  #from = 0;
-
-  open(pictures, at, of) {
-    this.#make();
-    this.#pictures = pictures;
-    this.#of = of;
-    this.#dialog.setAttribute("aria-label", words.picture_view);
-    for (const [name, label] of [["close", words.close], ["before", words.picture_before], ["next", words.picture_next]]) {
-      this.#parts[name].setAttribute("aria-label", label);
-      this.#parts[name].title = label;
-    }
-    this.#show(at);
-    this.#dialog.showModal();
-  }
-
-  gone(of) {
-    if (this.#dialog?.open && of && this.#of === of) this.#dialog.close();
-  }
-
-  #show(at) {
-    const picture = this.#pictures[at];
-    this.#at = at;
-    const { image, alt, before, next } = this.#parts;
-    image.alt = nameOf(this.#pictures, at);
-    image.width = picture.width;
-    image.height = picture.height;
-    image.src = addressOf(picture);
-    alt.textContent = picture.alt;
-    before.hidden = at === 0;
-    next.hidden = at === this.#pictures.length - 1;
-    if (document.activeElement === document.body) this.#parts.close.focus();
-  }
-
-  #step(by) {
-    if (this.#pictures[this.#at + by]) this.#show(this.#at + by);
-  }
-
-  #make() {
-    if (this.#dialog) return;
-    const button = (sign, act) => el("button", { class: "icon", type: "button", onclick: act }, el("span", { "aria-hidden": "true" }, sign));
-    const image = el("img", { draggable: "false" });
-    const alt = el("p", { "aria-hidden": "true" });
-    const close = button("×", () => this.#dialog.close());
-    const before = button("‹", () => this.#step(-1));
-    const next = button("›", () => this.#step(1));
-    image.addEventListener("error", () => (alt.textContent = words.picture_gone));
-    this.#parts = { image, alt, close, before, next };
-    this.#dialog = el("dialog", { id: "picture-view" }, el("div", { class: "picture-acts" }, before, next, close), image, alt);
-    this.#dialog.addEventListener("close", () => {
-      image.removeAttribute("src");
-      returnFocus();
-    });
-    this.#dialog.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (by) this.#step(by);
-    });
-    // A tap beside the picture leaves; a stroke goes on.
-    this.#dialog.addEventListener("pointerdown", ({ clientX }) => (this.#from = clientX));
-    this.#dialog.addEventListener("pointerup", ({ clientX, target }) => {
-      const way = clientX - this.#from;
-      if (Math.abs(way) > SWIPE_PX) this.#step(way < 0 ? 1 : -1);
-      else if (target === this.#dialog) this.#dialog.close();
-    });
-    document.body.append(this.#dialog);
-  }
-}
-
-const viewer = new Viewer();

@@ -7,9 +7,6 @@ const EDGE_MAX = 2048;
 const SMALL_BYTES = 400_000;
 const QUALITY = 0.9;
 
-/** The kinds that the server takes, as a file field names them. Phones that have others convert what is chosen. */
-export const KINDS = "image/jpeg,image/png,image/webp,image/gif,image/avif";
-
 /** A file → the same picture, smaller where that saves something; the file itself where this browser cannot tell. */
 export async function smaller(file) {
   if (file.size <= SMALL_BYTES || file.type === "image/gif" || !globalThis.OffscreenCanvas) return file;
