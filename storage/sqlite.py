@@ -8,6 +8,7 @@ open the file next to a running server, whose sweep finds what it wrote.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -18,6 +19,7 @@ import apsw
 
 from realtime.parcels import Parcel
 from storage import migrate
+from storage.checkpoint import Checkpointer
 from storage.database import Batch, Dialect, Means, OnCommit, Row, StorageUnavailable, Unit
 from storage.lanes import Job, Lane, Outcome, runs
 
@@ -80,6 +82,7 @@ class SqliteDatabase:
         self._means = means
         self._writer = Lane("sqlite-writer", 1, queue_max, BATCH_JOBS_MAX)
         self._readers = Lane("sqlite-reader", READERS, queue_max)
+        self._checkpointer = Checkpointer(lambda: connect(path, reader=False), _not_carried_over)
         self._lock: int | None = None
 
     def claim(self) -> None:
@@ -119,7 +122,8 @@ class SqliteDatabase:
 
     async def open(self, on_commit: OnCommit) -> None:
         """See `Database.open`."""
-        self._writer.start(lambda: _Writer(self._path, self._means), on_commit)
+        self._checkpointer.start()
+        self._writer.start(lambda: _Writer(self._path, self._means, self._checkpointer), on_commit)
         self._readers.start(lambda: _Reader(self._path, self._means), on_commit)
 
     async def read(self, unit: Unit[T]) -> T:
@@ -142,6 +146,7 @@ class SqliteDatabase:
         """See `Database.close`."""
         await self._writer.close()
         await self._readers.close()
+        await asyncio.to_thread(self._checkpointer.close)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -228,7 +233,25 @@ class _Reader(_Thread):
         return Outcome(jobs)
 
 
+def _not_carried_over(error: apsw.Error) -> None:
+    """A checkpoint failed: nothing is lost, it stays in the log. But a disk that does not sync is trusted no more."""
+    if getattr(error, "extendedresult", 0) in _UNSYNCED:
+        give_up(error)
+    log.warning("the log was not carried over: %s", error)
+
+
 class _Writer(_Thread):
+    def __init__(self, path: Path, means: Means, checkpointer: Checkpointer) -> None:
+        super().__init__(path, means)
+        self._checkpointer = checkpointer
+
+    def connection(self) -> apsw.Connection:
+        fresh = self._connection is None
+        connection = super().connection()
+        if fresh:
+            self._checkpointer.watch(connection)
+        return connection
+
     def __call__(self, jobs: list[Job]) -> Outcome:
         """One commit for all waiting jobs. A job that raises takes back only its own changes."""
         parcels: list[Parcel] = []

@@ -7,11 +7,23 @@ import asyncio
 from loadtest.people import schedule
 from loadtest.people.person import Person
 from loadtest.people.run import Run
+from loadtest.serving import ServingError
+
+AUTHOR_POSTS_PER_S = 4.0
+"""A little less than a server lets one account post."""
+
+POSTS_SHARE = 0.7
+"""Of what is said, so much are posts of the authors; the rest answers them."""
 
 
 async def timeline(run: Run) -> None:
     """Authors whom two hundred follow post and are answered; people read, like, turn away from somebody and come back."""
     circles = run.ground.circles
+    most = AUTHOR_POSTS_PER_S * len(circles)
+    if POSTS_SHARE * run.wish.rate > most:
+        raise ServingError(
+            f"{len(circles)} authors may post {most:.0f} times a second together: a lower --rate, or more --people."
+        )
     room = max(1, run.wish.whole // len(circles))
     authors, others = [], []
     for circle in circles:
@@ -51,7 +63,7 @@ async def _share(run: Run, authors: list[Person], others: list[tuple[Person, Per
     reader, author = dice.choice(others) if others else (None, dice.choice(authors))
     what, turns, wait = dice.random(), dice.random(), dice.uniform(0.5, 3.0)
     words = run.words()
-    if reader is None or what < 0.7 or not author.newest:
+    if reader is None or what < POSTS_SHARE or not author.newest:
         await author.say(author.places[0], words, due)
     else:
         await reader.say(author.places[0], words, due, reply_to=author.newest)

@@ -104,6 +104,12 @@ def test_two_nodes_of_which_one_is_killed_lose_nothing(
     assert found["counts"]["links lost"] > 0, "nobody noticed"
 
 
+def test_authors_are_not_asked_for_more_than_a_server_lets_them_post() -> None:
+    done = play("timeline", "--spawn", "--people", "402", "--rate", "50", "--seconds", "3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "2 authors may post 8 times a second together" in done.stderr
+
+
 def test_people_who_are_not_there_are_missed(tmp_path: Path) -> None:
     people = tmp_path / "people.jsonl"
     people.write_text('{"tokens":["a"],"rooms":["r"],"communities":[]}', encoding="utf-8")
