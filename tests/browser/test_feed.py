@@ -111,3 +111,34 @@ def test_what_waits_is_bounded_without_a_gap(run: Any) -> None:
       return [waits, feed.ids.length, Number(feed.ids[0]), Number(feed.ids.at(-1)), feed.more];
     """)
     assert told == [1200, 1200, 1300, 101, True]
+
+
+NEWS = """
+  const { NewsList } = await import("/web/newslist.js");
+  const lines = (low, high) => between(low, high).map((place) => ({ id: `like:${place}`, place, kind: "like", at: 1e12 + place, unread: false, actors: [], count: 0, name: "" }));
+  const news = (low, high, next) => ({ notifications: lines(low, high), next });
+  const pages = [news(31, 60, 31), news(71, 100, 71)];
+  const call = async (op, { before }) => (op === "notification.list" && before === 71 ? news(41, 70, 41) : news(1, 30, null));
+  const list = new NewsList(
+    { client: { call }, people: { put() {} } },
+    { page: async () => pages.shift(), region: document.createElement("p"), count() {} },
+  );
+  const places = () => [...document.querySelectorAll("#news li")].map(({ dataset }) => Number(dataset.id.split(":")[1]));
+"""
+
+
+def test_what_lies_between_two_pages_of_notifications_is_not_hidden(run: Any) -> None:
+    told = run(
+        NEWS
+        + """
+      list.open();
+      await new Promise((go) => setTimeout(go));
+      const first = places();
+      await list.newest();
+      const frames = async (wanted) => { while (!wanted()) await new Promise((go) => requestAnimationFrame(go)); };
+      document.querySelector("#news button.plain").click();
+      await frames(() => places().length > 30);
+      return [first, places().slice(0, 60)];
+    """
+    )
+    assert told == [list(range(60, 30, -1)), list(range(100, 40, -1))]
