@@ -17,6 +17,9 @@ export class Feed {
   #stale = false;
   /** What was told while a page was on its way, which may be older. */
   #pushed = new Map();
+  /** What was let go of meanwhile, which the page may bring again. */
+  #dropped = [];
+  #again = () => this.read();
   ids = [];
   fresh = [];
   more = false;
@@ -53,7 +56,12 @@ export class Feed {
       if (before) this.readAt = page.read_at ?? null;
       if (this.#rising) this.#begin(page, page.more_after);
       else this.#join(page);
-    });
+    }, () => this.read());
+  }
+
+  /** Once more what failed. */
+  again() {
+    return this.#again();
   }
 
   /** Go on at the end of what is shown. */
@@ -65,7 +73,7 @@ export class Feed {
       this.#book.put(page.posts);
       this.ids = this.#sorted([...this.ids, ...page.posts.map(({ id }) => id)]);
       this.more = this.#rising ? page.more_after : page.more_before;
-    });
+    }, () => this.further());
   }
 
   /** A thread that was read to its end: is there more by now? */
@@ -76,7 +84,7 @@ export class Feed {
       this.#book.put(page.posts);
       this.ids = this.#sorted([...this.ids, ...page.posts.map(({ id }) => id)]);
       this.more = page.more_after;
-    });
+    }, () => this.onward());
   }
 
   /** A post that was just told; `now`: it need not wait. True if anything changed. */
@@ -100,6 +108,7 @@ export class Feed {
 
   /** Let go of what `is` true of. True if there was any. */
   dropWhere(is) {
+    if (this.#reading) this.#dropped.push(is);
     const before = this.ids.length + this.fresh.length;
     this.ids = this.ids.filter((id) => !is(id));
     this.fresh = this.fresh.filter((id) => !is(id));
@@ -134,12 +143,13 @@ export class Feed {
     }
     // Of the stretch that the page speaks of, it is right.
     const end = got.at(-1);
-    const rest = this.ids.filter((id) => end === undefined || (page.more_before && this.#before(end, id)));
+    const behind = (id) => page.more_before && (end === undefined || this.#before(end, id));
+    const rest = this.ids.filter(behind);
     const waiting = new Set(this.fresh);
     const newest = this.ids[0];
     const isNew = (id) => waiting.has(id) || (newest && !this.ids.includes(id) && this.#before(id, newest));
     const fresh = this.#waits ? got.filter(isNew) : [];
-    this.fresh = fresh;
+    this.fresh = this.#sorted([...fresh, ...this.fresh.filter(behind)]);
     this.ids = this.#sorted([...got.filter((id) => !fresh.includes(id)), ...rest]);
     if (!page.more_before) this.more = false;
   }
@@ -163,13 +173,15 @@ export class Feed {
   }
 
   #trim() {
+    // Whatever lies behind so many that wait will not be kept when they are shown.
+    if (this.fresh.length > KEPT_MAX) this.fresh = this.fresh.slice(0, KEPT_MAX);
     if (this.#rising || this.ids.length <= KEPT_MAX) return;
     this.ids = this.ids.slice(0, KEPT_MAX);
     this.more = true;
   }
 
   /** True if it was read; a reading that fails leaves everything as it was. */
-  async #once(read) {
+  async #once(read, again) {
     if (this.#reading) return false;
     this.#reading = true;
     try {
@@ -180,8 +192,10 @@ export class Feed {
     } catch (error) {
       this.failed = true;
       this.error = error;
+      this.#again = again;
     }
     this.#reading = false;
+    for (const is of this.#dropped.splice(0)) this.dropWhere(is);
     const pushed = [...this.#pushed];
     this.#pushed.clear();
     if (this.loaded) for (const [id, now] of pushed) this.add(id, now);

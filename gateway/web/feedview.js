@@ -15,6 +15,7 @@ export class FeedView {
   #open = new Set();
   #signs = new Map();
   #end = el("li", { class: "feed-end" });
+  #ended = "";
   #watch;
   feed = null;
   list;
@@ -33,6 +34,8 @@ export class FeedView {
   /** Show this feed from now on, or none. */
   show(feed) {
     this.feed = feed;
+    // What one person uncovered is covered for the next.
+    if (!feed) this.#open.clear();
     this.#signs.clear();
     this.list.replaceChildren();
     this.render();
@@ -78,7 +81,7 @@ export class FeedView {
     }
     const kept = new Set(feed.ids);
     for (const id of this.#signs.keys()) if (!kept.has(id)) this.#signs.delete(id);
-    this.#end.replaceChildren(...this.#ending(wanted.length));
+    this.#drawEnd(wanted.length);
     wanted.push(this.#end);
     still(list, () => {
       const keep = new Set(wanted);
@@ -112,12 +115,30 @@ export class FeedView {
     return row;
   }
 
+  /** What stands there stays, with the focus it may have, as long as it says the same. */
+  #drawEnd(shown) {
+    const [kind, text, label, act] = this.#ending(shown);
+    const sign = JSON.stringify([kind, text, label]);
+    if (sign === this.#ended) return;
+    this.#ended = sign;
+    const said = text ? [el("p", { class: kind }, text)] : [];
+    const button = label ? [el("button", { class: "plain", type: "button", onclick: act }, label)] : [];
+    this.#end.replaceChildren(...said, ...button);
+  }
+
+  /** [how it is said, what is said, what the button is called, what it does] */
   #ending(shown) {
     const { feed } = this;
-    if (feed.failed) return [el("p", { class: "fault" }, why(feed.error)), el("button", { class: "plain", type: "button", onclick: () => (feed.loaded ? this.#further() : this.read()) }, words.again)];
-    if (!feed.loaded) return [el("p", { class: "quiet" }, words.loading)];
-    if (feed.more) return [el("button", { class: "plain", type: "button", onclick: () => this.#further() }, words.more)];
-    return shown ? [] : [el("p", { class: "quiet" }, this.#options.none?.() ?? words.place_no_posts)];
+    if (feed.failed) return ["fault", why(feed.error), words.again, () => this.#again()];
+    if (!feed.loaded) return ["quiet", words.loading];
+    if (feed.more) return ["more", "", words.more, () => this.#further()];
+    return ["quiet", shown ? "" : (this.#options.none?.() ?? words.place_no_posts)];
+  }
+
+  async #again() {
+    const { feed } = this;
+    await feed.again();
+    if (feed === this.feed) this.render();
   }
 
   async #further() {

@@ -50,8 +50,9 @@ export class Home {
       this.#view.show(new Feed(this.#app.client, this.#app.book, { which: "follow" }, { waits: true }));
       this.#write();
       this.#view.read();
-    } else if ([...stale].some((ch) => ch.startsWith("author:") || ch.startsWith("community:"))) this.#view.read();
+    } else if (this.#view.feed.failed || [...stale].some((ch) => ch.startsWith("author:") || ch.startsWith("community:"))) this.#view.read();
     else this.#view.render();
+    this.#drawBusy();
     this.#nameStamps();
   }
 
@@ -64,13 +65,15 @@ export class Home {
 
   clear() {
     clearTimeout(this.#readTimer);
+    this.#readTimer = 0;
     this.#view.show(null);
-    this.#list.replaceChildren();
+    this.#form.forget();
     this.#busy.clear();
+    this.#drawBusy();
     this.#discovered = null;
     this.#read = 0;
     this.#found = { kind: "posts", sought: "", rows: [], next: null, asked: false };
-    byId("home-write").replaceChildren();
+    for (const id of ["home-write", "home-discover", "home-search"]) byId(id).replaceChildren();
     this.#tab = "follow";
     this.#draw();
   }
@@ -175,13 +178,14 @@ export class Home {
     if (this.#atTop()) this.#seen();
   }
 
-  /** The newest is before somebody's eyes: after a moment it counts as read, on every device. */
+  /** The newest is before somebody's eyes: after a moment it counts as read, on every device. However often something is
+   * drawn meanwhile, the moment ends. */
   #seen() {
-    clearTimeout(this.#readTimer);
-    this.#readTimer = setTimeout(() => this.#mark(), READ_MS);
+    this.#readTimer ||= setTimeout(() => this.#mark(), READ_MS);
   }
 
   async #mark() {
+    this.#readTimer = 0;
     const newest = this.#app.book.get(this.#view.feed?.ids[0]);
     const looks = document.visibilityState === "visible" && this.#box.checkVisibility() && this.#tab === "follow" && !document.querySelector("dialog[open]");
     if (!newest || !looks || !this.#atTop() || newest.at <= this.#read) return;

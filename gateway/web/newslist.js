@@ -72,21 +72,26 @@ export class NewsList {
   async #older() {
     if (this.#reading || this.#next === null) return;
     this.#reading = true;
+    const before = this.#next;
     try {
-      const page = await this.#app.client.call("notification.list", { limit: PAGE, before: this.#next });
+      const page = await this.#app.client.call("notification.list", { limit: PAGE, before });
+      // Begun anew meanwhile.
+      if (before !== this.#next) return;
       const known = new Set(this.#lines.map(({ id }) => id));
       this.#lines.push(...this.#noted(page.notifications.filter(({ id }) => !known.has(id))));
       this.#next = page.next;
       this.#render();
     } catch (error) {
       this.#sheet.fail(why(error));
+    } finally {
+      this.#reading = false;
     }
-    this.#reading = false;
   }
 
-  /** What stood above the end of the newest page stands in it, or is gone. */
+  /** What stood above the end of the newest page stands in it, or is gone; if the two do not meet, the page stands alone. */
   #merge({ notifications, next }) {
     const end = next ?? 0;
+    if (this.#lines.length && this.#lines[0].place < end) this.#lines = [];
     const known = new Set(notifications.map(({ id }) => id));
     const older = this.#lines.filter(({ id, place }) => place < end && !known.has(id));
     this.#lines = [...this.#noted(notifications), ...older];

@@ -36,7 +36,7 @@ export class Places {
   }
 
   open() {
-    this.#place = null;
+    this.#leaveScreen();
     this.#sheet.open(() => (this.#place ? this.#drawPlace() : this.#drawLists()));
     this.#choose("mine");
   }
@@ -44,11 +44,13 @@ export class Places {
   /** Show one community. */
   async openPlace(community) {
     this.#leaveScreen();
-    this.#cards = [];
+    const cards = (this.#cards = []);
     this.#loaded = false;
     this.#sheet.open(() => (this.#place ? this.#drawPlace() : this.#drawLists()));
     try {
-      await this.#show(await this.#app.client.call("community.get", { community }));
+      const card = await this.#app.client.call("community.get", { community });
+      // Closed meanwhile, or gone on to something else.
+      if (this.#sheet.isOpen && cards === this.#cards && !this.#place) await this.#show(card);
     } catch (error) {
       this.#sheet.fail(why(error));
     }
@@ -86,7 +88,9 @@ export class Places {
     this.#sheet.close();
     this.#leaveScreen();
     this.#cards = [];
+    this.#words = "";
     this.#view.show(null);
+    this.#form?.forget();
     this.#form = null;
   }
 
@@ -101,15 +105,18 @@ export class Places {
   }
 
   async #load() {
-    const [which, sought, after] = [this.#which, this.#words, this.#next];
+    const [cards, which, sought, after] = [this.#cards, this.#which, this.#words, this.#next];
+    // Asked anew meanwhile, or asked twice for the same rows.
+    const over = () => cards !== this.#cards || after !== this.#next || Boolean(this.#place);
     this.#sheet.fail("");
     try {
       const answer = await this.#ask(which, sought, after);
-      if (which !== this.#which || sought !== this.#words || this.#place) return;
-      this.#cards.push(...answer.communities);
+      if (over()) return;
+      cards.push(...answer.communities);
       this.#next = answer.next;
       this.#loaded = true;
     } catch (error) {
+      if (over()) return;
       this.#sheet.fail(why(error));
     }
     this.#sheet.renew();
@@ -158,7 +165,7 @@ export class Places {
     const act = async ({ place_name, place_purpose }) => {
       if (!place_name.trim()) throw new Fault("place_name", words.needed);
       const made = await this.#durably("community.create", { name: place_name, purpose: place_purpose });
-      await this.#show(made);
+      if (this.#sheet.isOpen) await this.#show(made);
     };
     const made = form("place-form", { act, button: words.place_found }, field("place_name", words.place_name), area("place_purpose", words.place_purpose));
     return el("details", {}, el("summary", {}, words.place_new), el("p", { class: "quiet" }, words.place_new_hint), made);
@@ -177,6 +184,7 @@ export class Places {
   // One place
 
   async #show(card) {
+    this.#leaveScreen();
     this.#place = card;
     this.#app.placeNames.put(card);
     this.#form = new PostForm(this.#app, {
@@ -231,12 +239,14 @@ export class Places {
     const community = this.#place.id;
     try {
       await client.call(joined ? "community.leave" : "community.join", { community });
-      this.#place = { ...(await client.call("community.get", { community })), channel: this.#place.channel };
+      const card = await client.call("community.get", { community });
+      if (this.#place?.id !== community) return;
+      this.#place = card;
       this.#sheet.draw();
       this.#sheet.focusTitle();
       await this.#view.read();
     } catch (error) {
-      this.#sheet.fail(why(error));
+      if (this.#place?.id === community) this.#sheet.fail(why(error));
     }
   }
 

@@ -22,12 +22,13 @@ export class PostForm {
   #after;
   #left = el("small", { class: "quiet post-left", "aria-live": "off" });
   #reach = el("small", { class: "quiet post-reach" });
-  #told = "";
+  #asked = 0;
   #pending = el("ol", { class: "post-pending" });
   #keepTimer = 0;
   #picker = new PicturePicker(() => this.#pictured());
   #form = null;
   #waits = false;
+  #whose = null;
 
   /** `name` begins the fields' ids; `place` is where it waits to leave, `draft` where it is kept before; `request()` is what
    * the post is to besides its text; `label()` what the field is called; `reach(): Promise<string>` whom the words reach;
@@ -57,7 +58,8 @@ export class PostForm {
     this.#count(draft.text);
     this.#picker.speak();
     // Whoever comes in next has a place of their own.
-    this.#picker.open(`${this.#app.people.me?.id}.${this.#draft}`, draft.pictures);
+    this.#whose = this.#app.people.me?.id;
+    this.#picker.open(`${this.#whose}.${this.#draft}`, draft.pictures);
     this.#picker.view.classList.add("post-extra");
     const made = (this.#form = form(
       `${this.#name}-form`,
@@ -72,9 +74,9 @@ export class PostForm {
     made.classList.add("post-form");
     // What belongs to writing shows once somebody writes, and stays: nothing moves away from under a finger.
     made.classList.toggle("begun", Boolean(draft.text || this.#picker.kept.length));
-    made.addEventListener("focusin", () => {
+    made.addEventListener("focusin", ({ relatedTarget }) => {
       made.classList.add("begun");
-      this.#tellReach();
+      if (!made.contains(relatedTarget)) this.#tellReach();
     });
     this.pending();
     return [made, this.#pending];
@@ -88,8 +90,19 @@ export class PostForm {
     if (focused && !this.#pending.contains(document.activeElement)) this.field?.focus({ preventScroll: true });
   }
 
+  /** Somebody else may come in next. */
+  forget() {
+    clearTimeout(this.#keepTimer);
+    this.#keepTimer = 0;
+    this.#asked++;
+    this.#reach.textContent = "";
+    this.#picker.forget();
+    this.#form = null;
+  }
+
+  /** This form's own: another thread's has the same name. */
   get field() {
-    return document.getElementById(`${this.#name}_text`);
+    return this.#form?.elements[`${this.#name}_text`] ?? null;
   }
 
   #typed(text) {
@@ -106,6 +119,7 @@ export class PostForm {
 
   /** A picture came, went, or was described; perhaps after the sheet was closed. */
   #pictured() {
+    if (this.#whose !== this.#app.people.me?.id) return;
     this.#keep(this.field?.value ?? this.#app.shelf.draft(`post.${this.#draft}`).text);
     this.#form?.classList.add("begun");
     if (!this.#waits || this.#picker.busy) return;
@@ -119,15 +133,14 @@ export class PostForm {
     this.#left.classList.toggle("over", left < 0);
   }
 
-  /** Whom the words will reach, before they are said. */
+  /** Whom the words will reach, before they are said: asked whenever one comes to write, since it changes. */
   async #tellReach() {
-    if (this.#told === words.lang) return;
-    this.#told = words.lang;
+    const asked = ++this.#asked;
     try {
-      this.#reach.textContent = await this.#reaches();
+      const told = await this.#reaches();
+      if (asked === this.#asked) this.#reach.textContent = told;
     } catch {
       // Not known now; asked again when one comes back to the field.
-      this.#told = "";
     }
   }
 
@@ -153,7 +166,7 @@ export class PostForm {
   #fill(text, mask) {
     if (!this.field) return;
     this.field.value = text;
-    document.getElementById(`${this.#name}_mask`).value = mask;
+    this.#form.elements[`${this.#name}_mask`].value = mask;
     this.#keep(text);
     this.#count(text);
   }

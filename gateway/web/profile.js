@@ -88,6 +88,7 @@ export class ProfileSheet {
       this.#app.people.met(profile);
       this.#watch(profile);
     } catch (error) {
+      if (id !== this.#id) return;
       this.#missing = error.code === "not_found";
       if (!this.#missing) this.#sheet.fail(why(error));
     }

@@ -39,20 +39,24 @@ export class ThreadSheet {
     this.#left();
     this.#view ??= new FeedView(this.#app, this.#list, { answers: false, none: () => words.post_absent });
     this.#asked = id;
+    // Where the post is known already, so is its thread, and what is told while it is read belongs to it.
+    this.#root = rootOf(this.#app.book.get(id));
     this.#quoted = null;
     this.#form = null;
     const feed = new Feed(this.#app.client, this.#app.book, { which: "thread", post: id });
     this.#view.show(feed);
     this.#sheet.open(() => this.#draw());
     if (reply) this.#answer(reply);
+    // Closed meanwhile, or opened anew, perhaps for the same post.
+    const over = () => this.#asked !== id || this.#view.feed !== feed;
     await this.#view.read();
     // As far as the one that was asked for; of a very long thread the rest is one tap away.
-    for (let page = 0; page < PAGES_MAX && this.#asked === id && !feed.ids.includes(id) && (await feed.further()); page++);
-    if (this.#asked !== id) return;
+    for (let page = 0; page < PAGES_MAX && !over() && !feed.ids.includes(id) && (await feed.further()); page++);
+    if (over()) return;
     this.#view.render();
     const post = this.#app.book.get(id);
     if (!post) return;
-    this.#root = post.root ?? post.id;
+    this.#root = rootOf(post);
     this.#replies = this.#app.book.get(this.#root)?.counts?.replies;
     this.#channel = this.#app.book.get(this.#root)?.channel ?? post.channel;
     this.#app.screen.watch(this.#channel);
@@ -83,7 +87,7 @@ export class ThreadSheet {
   /** A push, after the book has heard it. */
   apply({ ev, d }) {
     if (!this.#sheet.isOpen || !this.#view?.feed || ev !== "post.created") return;
-    if (d.post.root === this.#root && this.#view.feed.add(d.post.id)) this.#view.render();
+    if (this.#root && d.post.root === this.#root && this.#view.feed.add(d.post.id)) this.#view.render();
   }
 
   touched(ids) {
@@ -126,6 +130,9 @@ export class ThreadSheet {
   clear() {
     this.#sheet.close();
     this.#left();
+    this.#form?.forget();
+    this.#form = null;
+    this.#quoted = null;
     this.#view?.show(null);
   }
 
@@ -160,4 +167,8 @@ export class ThreadSheet {
     this.#root = null;
     this.#asked = null;
   }
+}
+
+function rootOf(post) {
+  return post?.root ?? post?.id ?? null;
 }
