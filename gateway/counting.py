@@ -22,6 +22,9 @@ from storage.database import StorageUnavailable
 log = structlog.get_logger("counting")
 KIND = "post.counts"
 EVERY_S = 1.0
+SPREAD_S = 0.5
+"""A round is spread over this time; the next one begins `EVERY_S` after its end."""
+
 LATELY_S = 15.0
 POSTS_TOLD_MAX = 20
 POSTS_READ_MAX = 500
@@ -80,7 +83,11 @@ class Counting:
         if not due:
             return
         at, found = await counts_now(self._desk, [post for posts in due.values() for post in posts])
-        for channel, posts in due.items():
+        pause_s = SPREAD_S / len(due)
+        for number, (channel, posts) in enumerate(due.items()):
+            if number:
+                # Not all at once: what is said meanwhile goes between, instead of waiting behind thousands of frames.
+                await asyncio.sleep(pause_s)
             there = [post for post in posts if post in found]
             if there:
                 # Whoever is apart from one of the authors is told nothing of the frame.

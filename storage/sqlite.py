@@ -1,8 +1,8 @@
 """The embedded Database: one SQLite file, one writer thread with group commit, a few readers (HOUSE §3).
 
 SQLite is the one bundled with apsw, the same on every machine, and at least 3.51.3: older versions can corrupt a
-WAL that is reset under load. `synchronous=FULL`: a commit is on disk before anybody hears of it. The writer owns
-the checkpoint; readers only query. A sync that fails ends the process. One server process per file, held by a lock beside it; the command line may
+WAL that is reset under load. `synchronous=FULL`: a commit is on disk before anybody hears of it. The log is carried over beside
+the writer (`storage.checkpoint`); readers only query. A sync that fails ends the process. One server process per file, held by a lock beside it; the command line may
 open the file next to a running server, whose sweep finds what it wrote.
 """
 

@@ -21,6 +21,7 @@ from tests.gateway.test_places import founded, settled
 from tests.support.nodes import Start
 from tests.support.places import found, post
 from tests.support.valkey import Shared
+from tests.support.waiting import until
 from tests.support.world import World
 
 
@@ -122,3 +123,22 @@ async def test_counts_do_not_pass_between_people_who_are_apart(start_node: Start
         await asyncio.sleep(0)
         await aki.call("clock.read")
         assert counts(aki) == []
+
+
+async def test_a_round_is_not_told_all_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = await world.people(*(f"p{i}" for i in range(4)))
+    said = [await post(world, one, None, "どう?") for one in people]
+    rounds = Rounds(world.desk)
+    for one, each in zip(people, said, strict=True):
+        rounds.counting.note(f"author:{one.account}", each.post)
+    monkeypatch.setattr(counting, "SPREAD_S", 0.0)
+    assert len(await rounds.second()) == 4
+    for one, each in zip(people, said, strict=True):
+        rounds.counting.note(f"author:{one.account}", each.post)
+    monkeypatch.setattr(counting, "SPREAD_S", 4 * 3_600.0)
+    rest = asyncio.ensure_future(rounds.counting._round())
+    await until(lambda: len(rounds.told) == 5)
+    # What is said meanwhile goes first: the next channel's turn is an hour away here.
+    await asyncio.sleep(0.05)
+    assert len(rounds.told) == 5
+    rest.cancel()

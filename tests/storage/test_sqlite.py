@@ -12,8 +12,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from storage import checkpoint
 from storage.database import StorageUnavailable, Tx
 from storage.sqlite import VERSION_MIN, SqliteDatabase, connect
+from tests.support.waiting import until
 from tests.support.world import open_database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +37,32 @@ def test_a_commit_is_on_disk_and_readers_cannot_write(tmp_path: Path) -> None:
         reader.execute("insert into t values (1)")
     reader.close()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "late", [False, True], ids=["beside the commits", "by the writer where that does not keep up"]
+)
+async def test_the_log_is_carried_into_the_file(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    if late:
+        monkeypatch.setattr(checkpoint, "LATE_PAGES", 100)
+        monkeypatch.setattr(checkpoint, "DUE_PAGES", 1_000_000_000)
+    database = open_database("sqlite", tmp_path, request)
+    await database.open(lambda parcels: None)
+    path = tmp_path / "tsudoi.sqlite3"
+    before = path.stat().st_size
+
+    def fill(tx: Tx) -> None:
+        tx.rows(
+            "insert into meta (name, value) values (:name, :value)", name=tx.new_id(), value="あ" * 1_000_000
+        )
+
+    for _ in range(4):
+        await database.write(fill)
+    # What is in the log alone is not in the file.
+    await until(lambda: path.stat().st_size >= before + 8_000_000)
+    await database.close()
 
 
 async def test_one_server_per_file(tmp_path: Path, request: pytest.FixtureRequest) -> None:
