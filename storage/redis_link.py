@@ -23,8 +23,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-TROUBLE = (RedisError, OSError, TimeoutError)
-"""Everything that a call to Redis may raise."""
+TROUBLE = (RedisError, OSError, TimeoutError, RuntimeError)
+"""Everything that a call to Redis may raise. The last is uvloop's word for a connection that closes while it is made or written
+to."""
 
 _COMMAND_CONNECTIONS_MAX = 8
 _READ_BYTES = 64 * 1024

@@ -241,14 +241,14 @@ def _not_carried_over(error: apsw.Error) -> None:
 
 
 class _Writer(_Thread):
-    def __init__(self, path: Path, means: Means, checkpointer: Checkpointer) -> None:
+    def __init__(self, path: Path, means: Means, checkpointer: Checkpointer | None = None) -> None:
         super().__init__(path, means)
         self._checkpointer = checkpointer
 
     def connection(self) -> apsw.Connection:
         fresh = self._connection is None
         connection = super().connection()
-        if fresh:
+        if fresh and self._checkpointer is not None:
             self._checkpointer.watch(connection)
         return connection
 

@@ -54,7 +54,7 @@ export class Feed {
       const page = await this.#page({});
       const before = this.readAt === null && !this.loaded;
       if (before) this.readAt = page.read_at ?? null;
-      if (this.#rising) this.#begin(page, page.more_after);
+      if (this.#rising) await this.#anew(page);
       else this.#join(page);
     }, () => this.read());
   }
@@ -122,6 +122,19 @@ export class Feed {
 
   #page(from) {
     return this.#client.call("timeline.list", { ...this.#where, limit: PAGE, ...from });
+  }
+
+  /** A thread from its beginning, as far as it had been read. */
+  async #anew(first) {
+    const had = this.ids.length;
+    const posts = [...first.posts];
+    let more = first.more_after;
+    while (more && posts.length < had) {
+      const page = await this.#page(this.#beyond(posts.at(-1).id));
+      posts.push(...page.posts);
+      more = page.more_after;
+    }
+    this.#begin({ posts }, more);
   }
 
   #begin(page, more) {

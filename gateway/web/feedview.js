@@ -25,6 +25,7 @@ export class FeedView {
   constructor(app, list, options = {}) {
     this.#app = app;
     this.list = list;
+    app.book.keeps(() => (this.feed ? [...this.feed.ids, ...this.feed.fresh] : []));
     this.#options = options;
     // Before the end comes into sight, what lies beyond it is read.
     this.#watch = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && this.#further(), { rootMargin: AHEAD });

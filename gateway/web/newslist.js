@@ -49,6 +49,7 @@ export class NewsList {
   clear() {
     this.#sheet.close();
     this.#lines = [];
+    this.#list.replaceChildren();
     this.#fresh.clear();
   }
 

@@ -16,6 +16,7 @@ import { Menu } from "./menu.js";
 import { Notifications } from "./notifications.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
+import { forgetPictures } from "./picker.js";
 import { closePictures } from "./pictures.js";
 import { PlaceNames } from "./placenames.js";
 import { Places } from "./places.js";
@@ -178,6 +179,7 @@ class Page {
     this.notifications.clear();
     this.ways.forget();
     this.talk.forget();
+    forgetPictures();
     this.outbox.close();
     this.postbox.close();
     this.shelf.close();
@@ -239,6 +241,8 @@ class Page {
     }
     const missed = this.room && stale.has(`room:${this.room}`);
     await this.screen.live();
+    // Gone again meanwhile: there is nobody to show anything to.
+    if (this.people.me?.id !== account.id) return;
     this.home.live(stale);
     this.#posts((each) => each !== this.home && each.live());
     this.notifications.live();

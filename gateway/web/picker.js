@@ -11,6 +11,14 @@ const KINDS = "image/jpeg,image/png,image/webp,image/gif,image/avif";
 const TRIES_MAX = 5;
 const AGAIN_MS = 2_000;
 
+const pickers = [];
+
+/** Somebody else may come in next: nothing of anybody goes up any more, also of places that are closed already. */
+export function forgetPictures() {
+  for (const picker of pickers) picker.deref()?.forget();
+  pickers.length = 0;
+}
+
 function faultOf(code) {
   return words.picture_errors[code] ?? wordsOf(code);
 }
@@ -28,6 +36,7 @@ export class PicturePicker {
   /** `changed()` is called when there is something else to send or to keep. */
   constructor(changed) {
     this.#changed = changed;
+    pickers.push(new WeakRef(this));
     this.#field.addEventListener("change", () => {
       this.add([...this.#field.files]);
       this.#field.value = "";

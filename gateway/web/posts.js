@@ -7,6 +7,7 @@
 const ASKED_MAX = 50;
 const GATHER_MS = 20;
 const KEPT_MAX = 4_000;
+const SLACK = 500;
 const NO_COUNTS = { replies: 0, reposts: 0, quotes: 0, likes: 0, stamps: {} };
 
 export class PostBook {
@@ -19,6 +20,7 @@ export class PostBook {
   #queue = new Set();
   #timer = 0;
   #listeners = [];
+  #shown = [];
 
   constructor(client, people) {
     this.#client = client;
@@ -33,6 +35,11 @@ export class PostBook {
   /** `f(ids)`: these posts have changed, or are gone. */
   on(f) {
     this.#listeners.push(f);
+  }
+
+  /** `f()` gives the ids of posts that are on some screen and must not be forgotten. */
+  keeps(f) {
+    this.#shown.push(f);
   }
 
   clear() {
@@ -132,7 +139,14 @@ export class PostBook {
     // Last met, last forgotten.
     this.#posts.delete(post.id);
     this.#posts.set(post.id, post);
-    if (this.#posts.size > KEPT_MAX) this.#posts.delete(this.#posts.keys().next().value);
+    if (this.#posts.size > KEPT_MAX + SLACK) this.#prune();
+  }
+
+  #prune() {
+    const shown = new Set(this.#shown.flatMap((f) => f()));
+    for (const id of [...this.#posts.keys()].slice(0, this.#posts.size - KEPT_MAX)) {
+      if (!shown.has(id)) this.#posts.delete(id);
+    }
   }
 
   #told(ids) {

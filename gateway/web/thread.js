@@ -104,8 +104,11 @@ export class ThreadSheet {
   async #goOn() {
     const { feed } = this.#view;
     if (!this.#channel || !feed?.loaded) return;
-    await feed.onward();
-    if (feed === this.#view.feed) this.#view.render();
+    const read = await feed.onward();
+    if (feed !== this.#view.feed) return;
+    this.#view.render();
+    // Another page was on its way, which may be older than what the count told of.
+    if (!read && !feed.more && !feed.failed) this.#timer = setTimeout(() => this.#goOn(), GATHER_MS);
   }
 
   /** Names have come or changed. */

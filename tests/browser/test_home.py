@@ -49,8 +49,10 @@ def share(page: Any, text: str, name: str = "home") -> None:
     page.locator(".post-pending [data-act=hurry]:visible").click()
 
 
-def shown(page: Any) -> list[str]:
-    """The words on the timeline, the newest first."""
+def shown(page: Any, number: int | None = None) -> list[str]:
+    """The words on the timeline, the newest first; waits until so many are there."""
+    if number is not None:
+        count(page.locator("#feed-posts .post .post-text"), number)
     return list(page.locator("#feed-posts .post .post-text").all_text_contents())
 
 
@@ -72,11 +74,11 @@ def test_what_one_shares_is_on_a_followers_screen_and_gone_when_deleted(visit: V
     share(aki, "海まで歩いた")
     share(aki, "いい風")
     says(theirs.locator(".post-text").first, "いい風")
-    assert shown(haru) == shown(aki) == ["いい風", "海まで歩いた"]
+    assert shown(haru, 2) == shown(aki, 2) == ["いい風", "海まで歩いた"]
     act(aki, "いい風", "remove")
     aki.locator("#ask-do").click()
     count(theirs.locator(".post"), 1)
-    assert shown(haru) == shown(aki) == ["海まで歩いた"]
+    assert shown(haru, 1) == shown(aki, 1) == ["海まで歩いた"]
 
 
 def test_a_post_can_be_taken_back_before_it_leaves_and_leaves_by_itself(
@@ -231,6 +233,8 @@ def test_how_far_one_has_read_is_known_on_every_device(visit: Visit, demo: Serve
         if post(haru, demo.url, "timeline.list", which="follow")["read_at"]:
             break
         haru.wait_for_timeout(200)
+    else:
+        pytest.fail("what stood before somebody's eyes never counted as read")
     haru.close()
     share(aki, "まだ読まれない")
     share(aki, "これもまだ")
@@ -372,7 +376,9 @@ def test_a_conversion_is_left_in_peace(visit: Visit, link: str) -> None:
     session.send("Input.insertText", {"text": "海"})
     assert "海" in haru.locator("#home_text").input_value()
     # What was begun is there after a reload.
-    haru.wait_for_timeout(700)
+    haru.wait_for_function(
+        "() => Object.entries(localStorage).some(([key, kept]) => key.startsWith('tsudoi.draft.') && kept.includes('海'))"
+    )
     haru.reload()
     haru.locator("#home_text").wait_for()
     assert "海" in haru.locator("#home_text").input_value()

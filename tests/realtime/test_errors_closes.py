@@ -18,6 +18,7 @@ STATUSES = {
     "too_large": 413,
     "text_too_long": 422,
     "text_invalid": 422,
+    "bad_picture": 422,
     "emotext_conflict": 422,
     "emotext_unknown": 422,
     "invite_required": 403,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 
 from realtime.settings import Settings
 from storage.marks import Mark, Marks
@@ -57,6 +58,22 @@ async def test_a_redis_that_is_gone_is_no_trouble(own_valkey: ValkeyServer, tmp_
     marks = Marks(settings)
     await marks.begin(Mark("e", 1))
     own_valkey.kill()
+    assert await marks.note(Mark("e", 2))
+    assert await marks.read() == []
+    await marks.close()
+
+
+async def test_a_connection_that_closes_while_it_is_made_is_no_trouble(
+    own_valkey: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(self: AbstractConnection) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    settings = Settings(data=tmp_path, database_url="postgresql://h/d", redis_url=own_valkey.url)
+    marks = Marks(settings)
+    # What the loop says of a transport that went while it was written to is no error of the network.
+    monkeypatch.setattr(AbstractConnection, "connect", closed)
+    await marks.begin(Mark("e", 1))
     assert await marks.note(Mark("e", 2))
     assert await marks.read() == []
     await marks.close()
