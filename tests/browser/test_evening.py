@@ -11,6 +11,7 @@ import pytest
 
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.test_first_page import count, enter_room, line, said, state, to_rooms, write
+from tests.browser.test_home import share
 from tests.browser.test_join import FULL_WIDTH, entry, give_address, invite, says
 from tests.support.server import ServerProcess
 
@@ -65,6 +66,7 @@ def fits(page: Any) -> None:
 def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
     visit.forgive("ERR_CONNECTION", "WebSocket connection", "403", "ERR_INTERNET")
     aki = visit.person(link, "aki")
+    share(aki, "ようこそ、集いへ")
     url, _ = invite(aki)
     aki.keyboard.press("Escape")
     context = visit.context(**PHONE)
@@ -73,6 +75,8 @@ def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
     sign_up(nao, fingers)
     says(nao.locator("#me"), "直さん")
     says(aki.locator("#notice"), "直さんが参加しました")
+    # A home in which the inviter's words stand already (J1).
+    says(nao.locator("#feed-posts .post-text"), "ようこそ、集いへ")
     fits(nao)
 
     # Aki follows back, as one does, and makes a group of two.
@@ -84,6 +88,15 @@ def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
     says(aki.locator("#profile"), "たがいにフォローしています")
     says(nao.locator("#notice"), "あきさんにフォローされました")
     aki.keyboard.press("Escape")
+    nao.locator("#home_text").tap()
+    fingers.convert("きました", "来ました")
+    nao.keyboard.press("Enter")
+    assert nao.locator(".post-pending li").count() == 0
+    nao.locator("#home-form [type=submit]").tap()
+    nao.locator(".post-pending [data-act=hurry]").tap()
+    says(nao.locator("#feed-posts .post-text").first, "来ました")
+    says(aki.locator("#feed-posts .post-text").first, "来ました")
+    fits(nao)
     aki.locator("#new-button").click()
     aki.locator("#group-title").fill("夜の散歩")
     aki.locator("#group-people .choice", has_text="直").click()

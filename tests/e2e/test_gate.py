@@ -133,9 +133,17 @@ async def test_a_newcomer_a_leaked_link_and_nothing_left_behind(gates: Gates) ->
         old = await gates.guest("invite.get", token=leaked)
         assert (old.code, old.error["details"]["reason"]) == ("invite_invalid", "revoked")
         assert (await gates.guest("invite.get", token=token)).ok["issuer"]["handle"] == "aki"
+        await a.send("post.create", text="ようこそ、集いへ", nonce="p1")
         entered = await sign_up(gates, token, "mio")
         await a.until(lambda: bool(a.heard("invite.redeemed")), 1.5)
         async with Client(gates.two.ws_url, entered["token"]) as m:
+            # A home with the inviter's posts, and live from then on (J1).
+            shown = await m.call("timeline.list", which="follow")
+            assert [each["text"] for each in shown["posts"]] == ["ようこそ、集いへ"]
+            await a.send("post.create", text="夜の散歩に行く", nonce="p2")
+            await m.until(
+                lambda: [each["d"]["post"]["text"] for each in m.heard("post.created")] == ["夜の散歩に行く"]
+            )
             ticket = (await post(gates.two.url, "session.ticket", entered["token"])).ok["ticket"]
             gates.secrets.append(ticket)
             room = await a.call("room.open", account=entered["account"]["id"])
