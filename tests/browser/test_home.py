@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -59,6 +59,16 @@ def shown(page: Any, number: int | None = None) -> list[str]:
 def card(page: Any, text: str, within: str = "#feed-posts") -> Any:
     """The post with these words."""
     return page.locator(f"{within} .post", has=page.locator(".post-text", has_text=text))
+
+
+def pour(page: Any, url: str, texts: Iterable[str], **fields: Any) -> None:
+    """Post all of them by HTTP: as many as one may in a second, and then more slowly."""
+    for text in texts:
+        body = {"text": text, "nonce": text, **fields}
+        to = f"{url}/api/v1/post.create"
+        while (done := page.context.request.post(to, data=body, headers={"origin": url})).status == 429:
+            page.wait_for_timeout(200)
+        assert done.ok, done.text()
 
 
 def act(page: Any, text: str, what: str, within: str = "#feed-posts") -> None:
@@ -298,6 +308,8 @@ def test_the_profile_shows_what_somebody_shares_live(visit: Visit, demo: ServerP
     says(haru.locator("#profile-list .post-text").first, "ひとこと")
     share(aki, "ふたこと")
     says(haru.locator("#profile-list .post-text").first, "ふたこと")
+    assert haru.locator("#profile-list .post-text").all_text_contents() == ["ふたこと", "ひとこと"]
+    assert shown(haru) == [], "whom one only looks at stands on the profile alone"
     post(aki, demo.url, "account.update", private=True)
     haru.reload()
     entry(haru, "menu-ties")
@@ -349,12 +361,7 @@ def test_a_tunnel_makes_no_gap(visit: Visit, demo: ServerProcess, link: str) -> 
     share(aki, "はじめ")
     says(haru.locator("#feed-posts .post-text"), "はじめ")
     cut.away(haru)
-    for number in range(45):
-        body = {"text": str(number), "nonce": str(number)}
-        to = f"{demo.url}/api/v1/post.create"
-        # As many as one may post in a second, and then more slowly.
-        while aki.context.request.post(to, data=body, headers={"origin": demo.url}).status == 429:
-            aki.wait_for_timeout(200)
+    pour(aki, demo.url, map(str, range(45)))
     cut.back()
     says(haru.locator("#feed-posts .post-text").first, "44")
     haru.locator("#feed").evaluate("each => { each.scrollTop = each.scrollHeight; }")
@@ -423,15 +430,7 @@ def test_a_thread_opens_at_the_answer_that_was_asked_for(
 ) -> None:
     aki, ken = visit.person(link, "aki"), visit.person(link, "ken", **PHONE)
     first = post(aki, demo.url, "post.create", text="しりとり", nonce="first")["post"]
-    for number in range(45):
-        body = {"text": f"{number}番", "nonce": str(number), "reply_to": first}
-        while (
-            aki.context.request.post(
-                f"{demo.url}/api/v1/post.create", data=body, headers={"origin": demo.url}
-            ).status
-            == 429
-        ):
-            aki.wait_for_timeout(200)
+    pour(aki, demo.url, (f"{number}番" for number in range(45)), reply_to=first)
     theirs = home(ken)
     says(theirs.locator(".post-text").first, "44番")
     card(ken, "44番").locator(".post-answers button").click()
@@ -442,3 +441,8 @@ def test_a_thread_opens_at_the_answer_that_was_asked_for(
     mio = visit.person(link, "mio")
     post(mio, demo.url, "post.create", text="ん", nonce="mio", reply_to=first)
     says(ken.locator("#thread .post .post-text").last, "ん")
+    assert ken.locator("#thread .post .post-text").all_text_contents() == [
+        "しりとり",
+        *(f"{number}番" for number in range(45)),
+        "ん",
+    ]

@@ -80,6 +80,8 @@ def test_what_concerns_one_comes_live_and_reading_clears_the_other_device(
     sheet = news(desk)
     count(sheet.locator(".news-line"), 2)
     count(sheet.locator(".fresh"), 0)
+    told = post(phone, demo.url, "notification.list")["notifications"]
+    assert [(each["kind"], each["unread"]) for each in told] == [("like", False), ("mention", False)]
 
 
 def test_a_line_leads_to_what_it_is_about_and_an_empty_list_says_so(
@@ -117,6 +119,8 @@ def test_a_line_leads_to_what_it_is_about_and_an_empty_list_says_so(
     aki.keyboard.press("Escape")
     post(aki, demo.url, "block.add", account=haru_id)
     says(sheet.locator("#news"), "お知らせはまだありません。")
+    assert sheet.locator(".news-line").count() == 0
+    assert post(aki, demo.url, "notification.list")["notifications"] == []
 
 
 @pytest.fixture
@@ -141,6 +145,8 @@ def test_many_are_read_by_page_as_one_goes_down(visit: Visit, free: ServerProces
     count(sheet.locator(".news-line"), 40)
     says(sheet.locator(".news-line").last, "@aki 0")
     badge(aki, 0)
+    told = sheet.locator(".news-line .news-text").all_text_contents()
+    assert told == [f"@aki {number}" for number in range(39, -1, -1)]
 
 
 def test_a_kind_is_switched_off_in_the_settings_and_stays_off(
@@ -172,6 +178,8 @@ def test_a_kind_is_switched_off_in_the_settings_and_stays_off(
     post(haru, demo.url, "reaction.add", post=said, stamp="kawaii")
     badge(aki, 1)
     says(news(aki).locator(".news-line"), "スタンプ")
+    kinds = [each["kind"] for each in post(aki, demo.url, "notification.list")["notifications"]]
+    assert kinds == ["reaction"]
 
 
 def test_the_list_keeps_the_rules_and_speaks_both_languages(

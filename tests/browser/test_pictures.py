@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import PHONE, Visit
-from tests.browser.test_first_page import count, enter_room, line, post, write
+from tests.browser.test_first_page import count, enter_room, line, post, said, write
 from tests.browser.test_home import act, card, home, share
 from tests.browser.test_kept import until_kept
 from tests.browser.test_places import Cut
@@ -143,6 +143,7 @@ def test_what_is_no_picture_is_told_and_taken_out(visit: Visit, link: str) -> No
     count(aki.locator(".picks li"), 4)
     choose(aki, plain())
     count(aki.locator(".picks li"), 4)
+    assert said(aki).count("どう?") == 1
 
 
 def test_large_photographs_are_made_smaller_before_they_leave(visit: Visit, link: str) -> None:
@@ -179,6 +180,8 @@ def test_pasted_and_dropped_ones_are_taken_too(visit: Visit, link: str) -> None:
     ready(aki, 2)
     aki.locator("#send").click()
     count(aki.locator("#lines .pictures img"), 2)
+    loaded(aki.locator("#lines .pictures img").first)
+    assert aki.locator(".picks li").count() == 0
 
 
 def test_who_sends_too_early_has_it_sent_when_it_is_there(visit: Visit, link: str) -> None:
@@ -194,6 +197,8 @@ def test_who_sends_too_early_has_it_sent_when_it_is_there(visit: Visit, link: st
         aki.wait_for_timeout(20)
     held.pop().continue_()
     count(line(aki, "もうすぐ").locator(".pictures img"), 1)
+    assert said(aki).count("もうすぐ") == 1
+    assert held == [], "it went up once"
 
 
 def test_pictures_of_a_draft_and_of_an_unsent_line_survive_a_reload(visit: Visit, link: str) -> None:
@@ -245,6 +250,7 @@ def test_what_waited_too_long_is_told(visit: Visit, demo: ServerProcess, link: s
     aki.locator("#pending .refusal", has_text="時間がたったので").wait_for()
     aki.get_by_role("button", name="取り消す").click()
     count(aki.locator("#pending .line"), 0)
+    assert "まにあう?" not in said(aki)
 
 
 def test_who_saves_data_gets_pictures_by_asking(visit: Visit, link: str) -> None:

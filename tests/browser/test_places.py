@@ -236,5 +236,7 @@ def test_people_and_communities_are_found_by_their_names(visit: Visit, link: str
     haru.locator("#home_words").fill("あき")
     haru.locator("[data-kind=people]").click()
     haru.locator("#home-seek [type=submit]").click()
-    haru.locator("#home-found button", has_text="@aki").click()
+    haru.locator("#home-found button", has_text="@aki").wait_for()
+    assert haru.locator("#home-found button").count() == 1, "nobody else is called so"
+    haru.locator("#home-found button").click()
     says(haru.locator("#profile .profile-head"), "@aki")

@@ -335,7 +335,9 @@ async def test_an_evening_of_notifications(world: World, steps: list[tuple[str, 
     evening = await evening_of(world, [f"p{i}_{number}" for i in range(PEOPLE)])
     for step in steps:
         await evening.act(step)
-    await evening.check_lists()
+    lines = await evening.check_lists()
+    told = [(await page(world, each, limit=100)).notifications for each in evening.people]
+    assert sum(map(len, told)) == lines
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -147,7 +147,9 @@ async def test_unread_is_what_was_not_read_of_others(world: World, steps: list[t
     talk = await talk_of(world, [f"p{i}_{number}" for i in range(PEOPLE)])
     for step in steps:
         await talk.act(step)
-    await check(world, talk.people)
+    most = await check(world, talk.people)
+    told = [card.unread for each in talk.people for card in await cards(world, each)]
+    assert most == max(told)
 
 
 @pytest.mark.parametrize("seed", range(2))

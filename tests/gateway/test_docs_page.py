@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ def page() -> Iterator[Any]:
     """The page in Chromium, 360 px wide; complaints of the browser fail the test."""
     chromium = find_chromium()
     if chromium is None:
-        pytest.skip("no Chromium")
+        (pytest.fail if os.environ.get("TSUDOI_TEST_STRICT") == "1" else pytest.skip)("no Chromium on PATH")
     from playwright.sync_api import sync_playwright
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)

@@ -43,16 +43,16 @@ async def test_what_concerns_one_is_told_on_every_node_and_read_on_all_devices(
     postgres_url: str, valkey: Shared, start_node: Start
 ) -> None:
     one, two = await two_nodes(start_node, postgres_url, valkey)
-    await told_and_read(one, two)
+    assert await told_and_read(one, two) == [("reply", False)]
 
 
 async def test_what_concerns_one_is_told_embedded(start_node: Start) -> None:
     server = await start_node(FREE)
-    await told_and_read(server, server)
+    assert await told_and_read(server, server) == [("reply", False)]
 
 
-async def told_and_read(one: RunningNode, two: RunningNode) -> None:
-    """Haru acts on one node; aki has a device on each."""
+async def told_and_read(one: RunningNode, two: RunningNode) -> list[tuple[str, bool]]:
+    """Haru acts on one node; aki has a device on each, of which one reads. The other one's list."""
     people = await one.friends("aki", "haru")
     async with one.client(people[0]) as phone, two.client(people[0]) as desk, one.client(people[1]) as haru:
         said = (await says(phone, "どう?"))["post"]
@@ -67,8 +67,8 @@ async def told_and_read(one: RunningNode, two: RunningNode) -> None:
         assert read["notifications"] == 0
         for device in (phone, desk):
             await device.until(lambda d=device: badge(d) == 0)
-        assert await shown(phone) == [("reply", False)]
         assert haru.heard(n.CREATED) == haru.heard(n.BADGE) == []
+        return await shown(phone)
 
 
 async def test_who_was_away_finds_what_came_without_hole_or_double(start_node: Start) -> None:

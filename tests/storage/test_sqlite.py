@@ -62,6 +62,10 @@ async def test_the_log_is_carried_into_the_file(
         await database.write(fill)
     # What is in the log alone is not in the file.
     await until(lambda: path.stat().st_size >= before + 8_000_000)
+    rows = await database.read(
+        lambda tx: tx.rows("select length(value) from meta where value like 'あああ%'")
+    )
+    assert [row[0] for row in rows] == [1_000_000] * 4
     await database.close()
 
 
