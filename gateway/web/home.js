@@ -265,8 +265,8 @@ export class Home {
     const { kind } = this.#found;
     if (kind === "people") return personRow(found, { open: () => this.#app.profile.open(found.id) });
     if (kind === "places") return placeRow(found, found.purpose, () => this.#app.places.openPlace(found.id));
-    const words_ = el("span", { class: "post-text" }, found.mask ? words.masks[found.mask] : found.text);
-    return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: () => this.#app.thread.open(found.id) }, face(found.author.id, found.author.name), el("span", { class: "person-name" }, found.author.name, el("small", { class: "note" }, words_))));
+    const gist = el("span", { class: "post-text" }, found.mask ? words.masks[found.mask] : found.text);
+    return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: () => this.#app.thread.open(found.id) }, face(found.author.id, found.author.name), el("span", { class: "person-name" }, found.author.name, el("small", { class: "note" }, gist))));
   }
 
   async #kind(kind) {
