@@ -29,14 +29,46 @@ PORTION_ENTRIES = 200
 """Entries read at once for one connection before its socket must have taken them."""
 
 
+class Wish:
+    """Channels that a connection is about to hear, continued after positions, while they are judged."""
+
+    __slots__ = ("after",)
+
+    def __init__(self, after: Mapping[str, int | None]) -> None:
+        self.after = after
+
+
 async def hear(socket: SocketProtocol, positions: Mapping[str, int | None]) -> None:
     """Begin to hear channels that were just given, continued after positions; what cannot be continued is told by
     `resync`."""
     mark = socket.node.hub.mark()
-    plan = await again(socket, positions)
+    plan = await _wished(socket, positions)
     if plan is not None:
         tell_resync(socket, plan)
         await join(socket, plan, mark)
+
+
+async def _wished(socket: SocketProtocol, positions: Mapping[str, int | None]) -> Plan | None:
+    """As `again`. A channel that is heard and taken meanwhile, and wished for anew, is left to the newer wish, which
+    tells nothing again up to the position of this one."""
+    wishes = socket.wishes = {} if socket.wishes is None else socket.wishes
+    mine = Wish({name: _further(wishes.get(name), name, at) for name, at in positions.items()})
+    wishes.update(dict.fromkeys(positions, mine))
+    try:
+        plan = await again(socket, mine.after)
+    finally:
+        newer = {name for name in positions if wishes.get(name) is not mine}
+        for name in positions:
+            if name not in newer:
+                del wishes[name]
+        if not wishes and socket.wishes is wishes:
+            socket.wishes = None
+    return plan.without(newer) if plan is not None and newer else plan
+
+
+def _further(earlier: Wish | None, name: str, at: int | None) -> int | None:
+    before = earlier.after[name] if earlier is not None else None
+    return at if before is None else before if at is None else max(at, before)
 
 
 async def again(socket: SocketProtocol, positions: Mapping[str, int | None]) -> Plan | None:
@@ -99,7 +131,7 @@ async def join(socket: SocketProtocol, plan: Plan, mark: int) -> None:
         if not refused or socket.state is not State.LIVE:
             break
         mark = hub.mark()
-        renewed = await again(socket, continued(plan, refused))
+        renewed = await _wished(socket, continued(plan, refused))
         if renewed is None:
             return
         plan = renewed

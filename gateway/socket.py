@@ -59,6 +59,7 @@ class SocketProtocol(Outbound):
         "peer",
         "reading",
         "watched",
+        "wishes",
         "writable",
     )
 
@@ -89,6 +90,8 @@ class SocketProtocol(Outbound):
         # Channels heard without being inside, and those one was found to write to for as long as one hears them.
         self.watched: set[str] | None = None
         self.writable: set[str] | None = None
+        # Channels it is about to hear, while they are judged (gateway.hearing).
+        self.wishes: dict[str, hearing.Wish] | None = None
         self.peer = ""
         self.transport: asyncio.Transport | None = None
 

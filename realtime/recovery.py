@@ -5,7 +5,7 @@ Pure. Tops are compared first, so that only what is behind is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from realtime.models import ChannelPosition
@@ -37,6 +37,14 @@ class Plan(NamedTuple):
     whole: list[tuple[str, int]]
     stretches: list[Stretch]
     channels: list[ChannelPosition]
+
+    def without(self, names: Container[str]) -> Plan:
+        """The plan for all other channels."""
+        return Plan(
+            [each for each in self.whole if each[0] not in names],
+            [each for each in self.stretches if each.channel not in names],
+            [each for each in self.channels if each.ch not in names],
+        )
 
 
 def plan(standings: Mapping[str, Standing], positions: Mapping[str, int | None]) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from channels.accounts import NewAccount
+from gateway import hearing
 from loadtest.client import Client
 from realtime.ids import author_channel
 from realtime.settings import Limits
@@ -110,6 +112,42 @@ async def test_who_watches_a_person_hears_until_the_person_is_private(start_node
         await until(lambda: heard(server, h, a))
         await says(aki, "また")
         await haru.until(lambda: posts(haru)[-1:] == ["また"])
+
+
+async def test_a_slow_beginning_tells_nothing_again_that_was_heard_and_taken_meanwhile(
+    start_node: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ways lead to one author: while the follow is still being judged, what was watched ends and begins anew."""
+    server = await start_node(FREE)
+    a, h = [await server.account(name) for name in ("aki", "haru")]
+    judged, asked, answered = hearing.rehear, [], []
+    late = (asyncio.Event(), asyncio.Event())
+
+    async def slow(*args: Any) -> Any:
+        asked.append(args[2])
+        await late[len(asked) - 1].wait()
+        answered.append(await judged(*args))
+        return answered[-1]
+
+    async with server.client(a) as aki, server.client(h) as haru:
+        channel = author_channel(a.account.id)
+        await haru.call("channel.watch", channels=[channel])
+        monkeypatch.setattr(hearing, "rehear", slow)
+        await haru.call("follow.add", account=a.account.id)
+        await until(lambda: asked == [{channel: 0}])
+        await says(aki, "ひろく")
+        await haru.until(lambda: posts(haru) == ["ひろく"])
+        await aki.call("account.update", private=True)
+        await until(lambda: len(asked) == 2)
+        late[0].set()
+        await until(lambda: len(answered) == 1)
+        await haru.call("clock.read")
+        late[1].set()
+        await until(lambda: heard(server, h, a))
+        await says(aki, "うちわ")
+        await haru.until(lambda: posts(haru) == ["ひろく", "うちわ"])
+        assert asked == [{channel: 0}, {channel: 2}]
+        assert all(socket.wishes is None for socket in server.node.sockets)
 
 
 @pytest.mark.parametrize("blocker", [0, 1])
