@@ -14,6 +14,7 @@ from channels import (
     moderation,
     notifications,
     posts,
+    presence,
     profiles,
     reactions,
     relations,
@@ -57,6 +58,8 @@ HANDLERS: dict[str, Handler] = {
     "room.update": rooms.update,
     "room.add": rooms.add,
     "room.join": rooms.join,
+    "presence.except": presence.put_exception,
+    "presence.exceptions": presence.list_exceptions,
     "room.accept": requests.accept,
     "room.decline": requests.decline,
     "room.leave": rooms.leave,
@@ -98,8 +101,8 @@ HANDLERS: dict[str, Handler] = {
     "session.revoke_all": sessions.revoke_all,
     "session.delete": sessions.log_out,
 }
-"""Operations that concern the connection itself (`connect`, `pong`, `clock.read`, `session.ticket`,
-`channel.*`) are the doors' own."""
+"""Operations that concern the connection or the node itself (`connect`, `pong`, `clock.read`, `session.ticket`,
+`channel.*`, most of presence) are the doors' own."""
 
 GUESTS: dict[str, GuestHandler] = {
     "invite.get": invites.look,

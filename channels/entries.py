@@ -44,6 +44,7 @@ from storage.rooms import room_by_id
 from storage.rows import AccountRow, LogRow, MessageRow, PostRow, RoomRow
 from storage.stamps import StampRow, stamps_at
 
+MESSAGE_CREATED = "message.created"
 MEMBER_REMOVED = "room.member_removed"
 """A technical entry: hubs stop the target's connections from hearing the room. Clients get `skip`."""
 REACTED = "message.reacted"
@@ -59,6 +60,8 @@ ACCOUNT_AWAY = "account.away"
 """A technical entry of an inbox: what nodes remember of this account's posts is to be judged anew."""
 ACCOUNT_BACK = "account.back"
 """A technical entry of an inbox: the account is here again, and followers hear it."""
+PRESENCE_RULED = "presence.ruled"
+"""A technical entry of an inbox: to whom this account shows its presence has changed."""
 ACCOUNT_SUSPENDED = "account.suspended"
 """A technical entry of an inbox: hubs close all of the account's connections."""
 AUDIENCES = frozenset(audience.value for audience in Audience)
@@ -115,7 +118,7 @@ def message_created(row: MessageRow) -> Entry:
     """A line was said. The row's `seq` is the seq its entry gets, which is the next of its room."""
     draft = Draft(
         room_channel(row.room),
-        "message.created",
+        MESSAGE_CREATED,
         row.id,
         row.author,
         Audience.ONLY if row.only_for else Audience.ALL,
@@ -193,6 +196,13 @@ def account_back(account: str) -> Entry:
     """The account is not hidden, suspended or deleted any more."""
     return Entry(
         Draft(inbox_channel(account), ACCOUNT_BACK, account, account, Audience.NOBODY, account), None
+    )
+
+
+def presence_ruled(account: str) -> Entry:
+    """Nodes judge anew who may see the account's presence. The entry does not say what has changed."""
+    return Entry(
+        Draft(inbox_channel(account), PRESENCE_RULED, account, account, Audience.NOBODY, account), None
     )
 
 

@@ -11,7 +11,7 @@ import orjson
 from channels import communities
 from channels.cards import gone_card
 from channels.desk import Actor, Desk
-from channels.entries import account_away, account_back, emit
+from channels.entries import account_away, account_back, emit, presence_ruled
 from channels.post_entries import EVERYONE, WATCHING, author_closed
 from channels.rooms import pass_on
 from channels.rules.accounts import HERE, AccountState, Sight, sight
@@ -35,6 +35,7 @@ from storage import log, profiles, search
 from storage.accounts import account_by_handle, followed_among, followers_among, set_state
 from storage.communities import communities_by_id, communities_founded, update_community
 from storage.database import Tx
+from storage.presence import begin_hiding
 from storage.profiles import ProfileRow
 from storage.relations import UNKNOWN, asked_follow, between, marked, met_in_room
 from storage.rooms import room_by_id
@@ -140,8 +141,13 @@ async def update(desk: Desk, actor: Actor, request: n.AccountUpdate) -> n.Profil
         if changed != row:
             profiles.keep_profile(tx, changed)
             search.put(tx, search.ACCOUNT, row.id, fold(f"{changed.name} {changed.handle}"))
-        if changed.private and not row.private:
-            emit(tx, [author_closed(row.id, WATCHING)])
+        if changed.presence_to == Audience.NOBODY != row.presence_to:
+            begin_hiding(tx, row.id, row.presence_to)
+        told = [author_closed(row.id, WATCHING)] if changed.private and not row.private else []
+        if (changed.presence_to, changed.communities_shown) != (row.presence_to, row.communities_shown):
+            told.append(presence_ruled(row.id))
+        if told:
+            emit(tx, told)
         return view(tx, desk, actor.account, actor.account)
 
     return await desk.db.write(unit)

@@ -22,7 +22,6 @@ from channels.epochs import settle
 from gateway import demo, http
 from gateway.node import Node, Parts
 from gateway.postman import Postman
-from presence.keeper import Keeper
 from realtime.ids import IdMaker
 from realtime.settings import Settings
 from storage.accounts import keep_meta_once
@@ -69,7 +68,6 @@ async def assemble(settings: Settings) -> Node:
     if isinstance(db, SqliteDatabase):
         db.claim()
     await asyncio.to_thread(db.migrate)
-    keeper = Keeper(_leases(settings), name, settings.lease_renew_s)
     fresh = Installation(tickets.new_key(), secrets.token_hex(32))
     node: Node | None = None
 
@@ -88,7 +86,9 @@ async def assemble(settings: Settings) -> Node:
     postman = Postman(db, mailer_of(settings), settings.public_url, ours.secret)
     desk = Desk(db, settings, ours.secret, postman.wake)
     courier = _courier(settings, name, epoch.name)
-    node = Node(Parts(settings, name, desk, courier, keeper, postman, marks, epoch.name, ours.ticket_key))
+    node = Node(
+        Parts(settings, name, desk, courier, _leases(settings), postman, marks, epoch.name, ours.ticket_key)
+    )
     if settings.demo:
         await demo.prepare(desk)
     return node

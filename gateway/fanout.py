@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
@@ -17,7 +18,7 @@ import structlog
 from channels.arrival import entries_between
 from channels.counts import TOUCHED
 from channels.desk import Desk
-from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, SESSION_REVOKED
+from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, MESSAGE_CREATED, SESSION_REVOKED
 from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
 from channels.telling import BADGE_TOUCHED
 from gateway.badging import Badging
@@ -25,8 +26,9 @@ from gateway.counting import Counting
 from gateway.notices import NOTICES, Notices
 from gateway.pausing import Pausing
 from gateway.upkeep import Upkeep
+from presence.service import CARRIED, Service
 from realtime.hub import Hub, Listener
-from realtime.ids import AUTHOR, INBOX
+from realtime.ids import AUTHOR, INBOX, ROOM
 from realtime.parcels import Parcel
 from storage import log as entry_log
 from storage.courier import Courier
@@ -49,6 +51,10 @@ class Hearer(Listener, Protocol):
     def ended(self, session: str) -> None:
         """A session of the account ended (or, with '', the account itself): close, if it is this one's."""
 
+    @property
+    def choked(self) -> bool:
+        """True while its peer takes nothing."""
+
     def watches(self, channel: str) -> bool:
         """True if it asked to hear a channel that is on its screen."""
 
@@ -65,20 +71,29 @@ class Hearer(Listener, Protocol):
         """What it should have been told may not have left: close, to be continued."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What the fan-out works with, besides the tables."""
+
+    courier: Courier
+    upkeep: Upkeep
+    presence: Service
+
+
 class Fanout:
     """See the module. `spawn` starts a task that the node keeps track of."""
 
     def __init__(
         self,
         desk: Desk,
-        courier: Courier,
-        upkeep: Upkeep,
+        ties: Ties,
         spawn: Callable[..., object],
         clock_ms: Callable[[], int],
     ) -> None:
         self._desk = desk
-        self._courier = courier
-        self._upkeep = upkeep
+        self._courier = ties.courier
+        self._upkeep = ties.upkeep
+        self._presence = ties.presence
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self.hub = Hub(self._wake, self._on_gap, self._obey)
@@ -86,11 +101,12 @@ class Fanout:
         self.pausing = Pausing(self.hub, busy, clock_ms)
         self._counting = Counting(desk, self._told, spawn)
         self._badging = Badging(desk, self._told, spawn)
-        self._notices = Notices(desk, self.hub, spawn)
+        self._notices = Notices(desk, self.hub, ties.presence, spawn)
         self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
         self._gap_tries = 0
         self._swept = 0
+        self._swept_notices: set[tuple[str, int]] = set()
         self._sweep_now = asyncio.Event()
         self.healed = 0
 
@@ -124,6 +140,11 @@ class Fanout:
             self._offer(parcel)
 
     def _offer(self, parcel: Parcel) -> None:
+        if parcel.kind in CARRIED:
+            self._presence.hear(parcel)
+            return
+        if parcel.kind == MESSAGE_CREATED:
+            self._presence.sent(parcel.channel.removeprefix(ROOM), parcel.author)
         if parcel.kind in NOTICES:
             self._notices.obey(parcel.kind, parcel.channel, parcel.target)
         self.hub.offer(parcel)
@@ -210,8 +231,11 @@ class Fanout:
         after = self._swept
         found = await self._desk.db.read(lambda tx: entry_log.tail(tx, after, OVERLAP_MS, NOTICES))
         self._swept = found.next_n
-        for kind, channel, target in found.told:
-            self._notices.obey(kind, channel, target)
+        # PostgreSQL's sweeps overlap: what the last one obeyed is not obeyed again.
+        for kind, channel, target, seq in found.told:
+            if (channel, seq) not in self._swept_notices:
+                self._notices.obey(kind, channel, target)
+        self._swept_notices = {(channel, seq) for _, channel, _, seq in found.told}
         for channel, seq in found.tops.items():
             self.hub.suspect(channel, seq)
         await self._upkeep.swept(found.newest_n)
@@ -238,6 +262,7 @@ class Fanout:
         # Before anything else: a channel that is on the screen may be heard on, but is not written to any more.
         _hearer(listener).doubt()
         left = self.hub.leave(listener, parcel.channel, parcel.seq)
+        self._presence.displaced(_hearer(listener), parcel.channel)
         # Who fell behind hears it no more already, and may hold frames of it all the same.
         if left or not self.hub.hears(listener, parcel.channel):
             _hearer(listener).lost(parcel.channel)

@@ -23,7 +23,7 @@ from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, export, media, openapi, pages, probes, signals
+from gateway import asyncapi, export, media, openapi, pages, presences, probes, signals
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.bodies import read_body
@@ -155,6 +155,8 @@ async def _run(node: Node, request: Request, name: str) -> Any:
         return await signals.signal(node, who, parsed)
     if isinstance(parsed, Positions):
         return await _sync(node, who, parsed)
+    if name in presences.HTTP:
+        return await presences.HTTP[name](node, who, parsed)
     return await HANDLERS[name](node.desk, who, parsed)
 
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from gateway.admission import Admission
 from gateway.answers import RequestIds
 from gateway.capacity import Capacity
 from gateway.delivery import DeliveryProbe
-from gateway.fanout import Fanout
+from gateway.fanout import Fanout, Ties
 from gateway.media import Media
 from gateway.metrics import Metrics
 from gateway.postman import Postman
@@ -31,17 +31,21 @@ from gateway.probes import Readiness
 from gateway.socket import SocketProtocol
 from gateway.tickets import TicketBook
 from gateway.upkeep import Upkeep
-from presence.keeper import Keeper
+from presence import service as presence
+from presence.circles import Ear
+from presence.keeper import Keeper, Pulse
+from presence.telling import Hub as HubView
 from realtime.buckets import Buckets
 from realtime.closes import Close
 from realtime.events import Hello, Ping, Reconnect, control_frame
 from realtime.hub import Hub
-from realtime.requests import NONCE_CHARS_MAX, PICTURES_MAX, POSITIONS_MAX
+from realtime.requests import NONCE_CHARS_MAX, PICTURES_MAX, POSITIONS_MAX, Coming
 from realtime.sendqueue import Backlog, Piece
 from realtime.settings import Limits, Settings
 from realtime.wheel import Wheel
 from realtime.ws import frame
 from storage.courier import Courier
+from storage.leases import Leases
 from storage.marks import Marks
 
 log = structlog.get_logger("node")
@@ -52,6 +56,8 @@ DRAIN_S = (1.0, 15.0)
 PEER_CONNECTS_PER_S = 500
 TASK_WAIT_S = 3.0
 PING_SHARED_MS = 5
+SIGNED_OUT = (Close.SESSION_INVALID, Close.SUSPENDED)
+"""Whoever ends like this is not coming back in a moment."""
 
 
 def wall_ms() -> int:
@@ -67,7 +73,7 @@ class Parts:
     name: str
     desk: Desk
     courier: Courier
-    keeper: Keeper
+    leases: Leases
     postman: Postman
     marks: Marks
     epoch: str
@@ -84,7 +90,6 @@ class Node:
         self.name = parts.name
         self.desk = parts.desk
         self.courier = parts.courier
-        self.keeper = parts.keeper
         self.postman = parts.postman
         self.mailer = parts.postman.mailer
         self.epoch = parts.epoch
@@ -95,7 +100,9 @@ class Node:
         self.request_ids = RequestIds(parts.name)
         self.marks = parts.marks
         self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
-        self.fanout = Fanout(parts.desk, parts.courier, self.upkeep, self.spawn, self.clock_ms)
+        self.presence = presence.Service(self._presence_means(parts))
+        ties = Ties(parts.courier, self.upkeep, self.presence)
+        self.fanout = Fanout(parts.desk, ties, self.spawn, self.clock_ms)
         self.replays = Replays(parts.desk, self.spawn)
         self.capacity = Capacity(parts.settings.limits)
         self.metrics = Metrics(self)
@@ -123,6 +130,34 @@ class Node:
         """Who listens to what here."""
         return self.fanout.hub
 
+    @property
+    def keeper(self) -> Keeper:
+        """This node's lease, and what it knows of the others."""
+        return self.presence.keeper
+
+    def _presence_means(self, parts: Parts) -> presence.Means:
+        settings = parts.settings
+        return presence.Means(
+            parts.name,
+            parts.desk.db,
+            parts.leases,
+            HubView(
+                hears=self._hears,
+                apart=self._apart_of,
+                clock_ms=parts.clock_ms,
+            ),
+            parts.courier.publish,
+            parts.clock_ms,
+            Pulse(settings.lease_ttl_s, settings.lease_renew_s, settings.lease_sweep_s),
+            pauses=presence.Pauses(settings.presence_grace_s),
+        )
+
+    def _hears(self, ear: Ear, channel: str) -> bool:
+        return self.hub.hears(ear, channel)  # type: ignore[arg-type]  # every ear is one of the hub's listeners
+
+    def _apart_of(self, account: str) -> Set[str]:
+        return self.hub.apart.of(account)
+
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Start a task and keep it until it ends. Its failure is a bug and logged as one."""
         self._keep(work, self._tasks)
@@ -147,7 +182,9 @@ class Node:
     async def start(self) -> None:
         """Begin to serve: the database is open already."""
         await self.fanout.start()
-        await self.keeper.start()
+        await self.presence.start()
+        for loop in self.presence.loops():
+            self.keep_running(loop)
         self.keep_running(self.fanout.sweep())
         self.keep_running(self.upkeep.run())
         self.keep_running(self.delivery.run())
@@ -167,6 +204,7 @@ class Node:
             return
         self.ready = False
         self.draining = True
+        self.presence.drain()
         here = list(self.sockets)
         window_s = self._drain_window_s(len(here))
         log.info("draining", connections=len(here), window_s=window_s)
@@ -200,7 +238,7 @@ class Node:
         await self.desk.db.close()
         await self.courier.close()
         await self.marks.close()
-        await self.keeper.close()
+        await self.presence.close()
         log.info("node stopped", node=self.name)
 
     # Connections
@@ -231,9 +269,10 @@ class Node:
         if self.draining or not self.delivery.own_ok:
             socket.close(Close.DRAINING, "this node takes nobody now")
 
-    def arrived(self, socket: SocketProtocol) -> None:
+    def arrived(self, socket: SocketProtocol, coming: Coming) -> None:
         """A connection knows its account. A sixth of one account retires the one silent longest."""
         self.hub.add(socket)
+        self.presence.arrived(socket, coming)
         self.metrics.arrived()
         log.info(
             "connected",
@@ -263,6 +302,7 @@ class Node:
         self.hub.remove(socket)
         self.metrics.closed(code)
         if socket.account:
+            self.presence.left(socket, signed_out=code in SIGNED_OUT)
             log.info("disconnected", account=socket.account, code=code, peer=socket.peer)
 
 

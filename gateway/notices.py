@@ -13,36 +13,56 @@ from typing import Any
 import structlog
 
 from channels.desk import Desk
-from channels.entries import ACCOUNT_AWAY, ACCOUNT_BACK, ACCOUNT_SUSPENDED, APART, TOGETHER
+from channels.entries import (
+    ACCOUNT_AWAY,
+    ACCOUNT_BACK,
+    ACCOUNT_SUSPENDED,
+    APART,
+    PRESENCE_RULED,
+    TOGETHER,
+)
+from channels.post_entries import FOLLOWING_KINDS
+from presence.service import Service
 from realtime.hub import Hub
-from realtime.ids import INBOX, author_channel
+from realtime.ids import AUTHOR, INBOX, author_channel
 from storage.database import StorageUnavailable
 from storage.relations import apart, followers_here
 
 log = structlog.get_logger("notices")
-NOTICES = frozenset({APART, TOGETHER, ACCOUNT_AWAY, ACCOUNT_BACK, ACCOUNT_SUSPENDED})
+NOTICES = frozenset(
+    {APART, TOGETHER, ACCOUNT_AWAY, ACCOUNT_BACK, ACCOUNT_SUSPENDED, PRESENCE_RULED, *FOLLOWING_KINDS}
+)
 
 
 class Notices:
     """See the module. `spawn` starts a task that the node keeps track of."""
 
-    def __init__(self, desk: Desk, hub: Hub, spawn: Callable[..., object]) -> None:
+    def __init__(self, desk: Desk, hub: Hub, presence: Service, spawn: Callable[..., object]) -> None:
         self._desk = desk
+        self._presence = presence
         self._hub = hub
         self._spawn = spawn
 
     def obey(self, kind: str, channel: str, target: str) -> None:
         """One notice; told twice it does no more than once."""
         account = channel.removeprefix(INBOX)
-        if kind == APART:
+        if kind in FOLLOWING_KINDS:
+            self._presence.befriended(account)
+            self._presence.befriended(target.removeprefix(AUTHOR))
+        elif kind == PRESENCE_RULED:
+            self._presence.ruled(account)
+        elif kind == APART:
             self._hub.part(account, target)
+            self._presence.parted(account, target)
             self._unhear(account, target)
             self._unhear(target, account)
         elif kind == TOGETHER:
             self._spawn(self._confirm(account, target))
         elif kind == ACCOUNT_BACK:
+            self._presence.ruled(account)
             self._spawn(self._welcome(account))
         else:
+            self._presence.ruled(account)
             self._hub.recent.disown(account)
             for listener in self._hub.of_account(account):
                 listener.doubt()  # type: ignore[attr-defined]  # every listener of a node is one of its sockets
@@ -86,3 +106,5 @@ class Notices:
             self._spawn(self._confirm(a, b))
         elif not still:
             self._hub.apart.rejoin(a, b)
+            self._presence.befriended(a)
+            self._presence.befriended(b)

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import gate, models, notifications, posts, reactions, relations, requests
+from realtime import gate, models, notifications, posts, presence, reactions, relations, requests
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -52,6 +52,9 @@ SHAPES = (
     relations.Profile,
     relations.Relation,
     relations.Preferences,
+    presence.Presence,
+    presence.Here,
+    presence.PresenceException,
 )
 ENUMS = (
     models.RoomKind,
@@ -71,6 +74,9 @@ ENUMS = (
     relations.FollowLists,
     relations.ReportKind,
     relations.ReportReason,
+    requests.Coming,
+    presence.PresenceState,
+    presence.Seen,
 )
 _SHARED = frozenset(each.__name__ for each in (*SHAPES, *ENUMS))
 _ID_PATTERN = next(meta.pattern for meta in get_args(requests.Id) if isinstance(meta, msgspec.Meta))

@@ -6,10 +6,11 @@ Called by `gateway.talk` for the operations `channel.*`. What always holds: the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from channels.arrival import heard, watchable
-from gateway import hearing, signals
+from gateway import hearing, presences, signals
 from gateway.answers import Answer, answer
 from realtime.connection import State
 from realtime.errors import Refusal
@@ -113,11 +114,24 @@ async def _rejoin(
         await hearing.join(socket, plan, mark)
 
 
+async def _presence(socket: SocketProtocol, request_id: int | None, request: Any, *, name: str) -> None:
+    """An operation of presence."""
+    assert socket.actor is not None
+    if name in presences.SOCKET:
+        work = presences.SOCKET[name](socket, request)
+    elif name == "presence.get":
+        work = presences.get(socket.node, socket.actor, request, socket)
+    else:
+        work = presences.preview(socket.node, socket.actor, request)
+    respond(socket, request_id, await answer(work, name, socket.node.request_ids))
+
+
 Own = Callable[["SocketProtocol", int | None, Any], Awaitable[None]]
 OWN: dict[str, Own] = {
     "channel.sync": sync,
     "channel.watch": watch,
     "channel.unwatch": unwatch,
     "channel.signal": signal,
+    **{name: partial(_presence, name=name) for name in (*presences.SOCKET, *presences.HTTP)},
 }
 """Operations that need the connection itself."""

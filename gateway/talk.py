@@ -178,7 +178,7 @@ async def _arrive(
     socket.actor = arrival.actor
     socket.account = arrival.actor.account
     socket.signal(Signal.JOINED)
-    node.arrived(socket)
+    node.arrived(socket, request.presence)
     card = AccountCard(id=arrival.actor.account, handle=arrival.actor.handle, name=arrival.actor.name)
     connected = Connected(
         account=card, session=arrival.actor.session, channels=arrival.plan.channels, badges=arrival.badges

@@ -57,7 +57,7 @@ class Client:
         self, url: str, token: str, ear: Ear | None = None, epoch: str = "", options: Options = WATCHING
     ) -> None:
         self._url = url
-        self._credential = {"token": token}
+        self._credential = {"token": token, "presence": options.presence}
         self._options = options
         self._core = Protocol({"name": options.name}, random.random, stay=options.stay)
         self._core.streams.epoch = epoch
@@ -334,7 +334,10 @@ class Client:
             if self._options.reachable is not None and not self._options.reachable():
                 raise OSError("there is no network")
             if self._options.ticket is not None:
-                self._credential = {"ticket": await self._options.ticket()}
+                self._credential = {
+                    "ticket": await self._options.ticket(),
+                    "presence": self._options.presence,
+                }
             await dial(self._url, self, self._options.local_address)
         except ServerRefusal as refusal:
             self._not_opened(refusal, refusal.code, refusal.retry_ms)

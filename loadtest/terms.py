@@ -37,7 +37,7 @@ class Options:
     `remember`: keep every push in `Client.ear`. `ticket`: gets a fresh ticket for each connection, where there is no
     bearer token; may raise `ServerRefusal`. `local_address`: where to come from. `tap`: called with every frame of the wire,
     `("out", frame)` and `("in", frame)`, and with `("open", {})` when a connection begins. `reachable`: False while there is no
-    network.
+    network. `presence`: how each connection begins, `online`, `idle` or `offline`.
     """
 
     stay: bool = False
@@ -49,6 +49,7 @@ class Options:
     tap: Callable[[str, dict[str, Any]], None] | None = None
     reachable: Callable[[], bool] | None = None
     name: str = "tsudoi client"
+    presence: str = "online"
 
 
 WATCHING = Options(strict=True, remember=True)

@@ -16,6 +16,7 @@ from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
 from realtime.notifications import BADGE, CREATED, Badge, NotificationCreated
 from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
+from realtime.presence import CHANGED, TYPING, PresenceChanged, Typing
 from realtime.reactions import MessageReacted
 from realtime.relations import FollowEvent
 
@@ -139,6 +140,8 @@ _TABLE = (
     Event(CREATED, "durable", "inbox", NotificationCreated, "Others did something that concerns one."),
     Event(BADGE, "ephemeral", "inbox", Badge, "What waits has changed, on this or another device."),
     Event("channel.signal", "ephemeral", "any", Signalled, "Somebody sent something fleeting."),
+    Event(CHANGED, "ephemeral", "inbox", PresenceChanged, "People one shows are not as they were."),
+    Event(TYPING, "ephemeral", "room", Typing, "Who is writing has changed."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),
     Event("hello", "control", "", Hello, "First frame of a connection."),
     Event("live", "control", "", Live, "All that was missed has been sent."),

@@ -3,6 +3,7 @@ the schemas say the same."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType, field
@@ -63,6 +64,14 @@ class ClientInfo(Request, frozen=True, kw_only=True):
     version: Label = ""
 
 
+class Coming(StrEnum):
+    """How a connection begins: somebody is at it, it lies in a pocket, or it only fetches and makes nobody online."""
+
+    ONLINE = "online"
+    IDLE = "idle"
+    OFFLINE = "offline"
+
+
 class Connect(Request, frozen=True, kw_only=True):
     """First frame of a connection: exactly one of `token` and `ticket`. `positions`: last seq seen per channel
     (≤ 1,000), good only within `epoch`."""
@@ -70,7 +79,7 @@ class Connect(Request, frozen=True, kw_only=True):
     client: ClientInfo
     token: Token | None = None
     ticket: Token | None = None
-    presence: Label = "online"
+    presence: Coming = Coming.ONLINE
     epoch: Label = ""
     positions: Annotated[dict[ChannelName, Seq], Meta(max_length=POSITIONS_MAX)] = field(default_factory=dict)
 

@@ -134,6 +134,8 @@ class Settings:
     partitions: int = 64
     lease_ttl_s: float = 15.0
     lease_renew_s: float = 5.0
+    lease_sweep_s: float = 1.0
+    presence_grace_s: float = 10.0
     sweep_s: float = 1.5
     sweep_degraded_s: float = 0.5
     hold_s: float = 0.05

@@ -12,6 +12,7 @@ from realtime.operations import Door, Operation, Who
 from realtime.reactions import MessageReact
 from realtime.table_notifications import NOTIFICATIONS
 from realtime.table_posts import PLACES
+from realtime.table_presence import PRESENCE
 from realtime.table_relations import RELATIONS
 
 _SOCKET = frozenset({Door.SOCKET})
@@ -317,5 +318,6 @@ _TABLE = (
     *PLACES,
     *RELATIONS,
     *NOTIFICATIONS,
+    *PRESENCE,
 )
 OPERATIONS = {operation.name: operation for operation in _TABLE}

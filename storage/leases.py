@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-People = dict[str, tuple[int, dict[str, bytes]]]
-"""The online table: node → (generation, account → what the node says about it)."""
+
+class Announced(NamedTuple):
+    """All that a living node has said: its generation, the number of its last announcement, account → what it says."""
+
+    generation: int
+    number: int
+    people: dict[str, bytes]
 
 
 class LeasesUnavailable(Exception):  # a state of the world, not a mistake
@@ -22,11 +27,12 @@ class LeasesUnavailable(Exception):  # a state of the world, not a mistake
 
 @dataclass(frozen=True, slots=True)
 class NodeLease:
-    """A living lease and the milliseconds it has left by the adapter's clock."""
+    """A living lease, the milliseconds it has left by the adapter's clock, and the number of its last announcement."""
 
     node: str
     generation: int
     remaining_ms: int
+    number: int = 0
 
 
 class Leases(Protocol):
@@ -50,13 +56,16 @@ class Leases(Protocol):
         """The living leases, by node."""
         ...
 
-    async def announce(self, node: str, generation: int, changes: Mapping[str, bytes | None]) -> bool:
-        """Change the node's part of the online table, all or nothing; None takes an account off. False, with
-        nothing changed, if the generation is not the living one. Does not prolong the lease."""
+    async def announce(
+        self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
+    ) -> bool:
+        """Change the node's part of the online table, all or nothing; None takes an account off. `number` (1, 2, …)
+        says which announcement of this generation it is. False, with nothing changed, if the generation is not the
+        living one. Does not prolong the lease."""
         ...
 
-    async def people(self) -> People:
-        """The whole online table: living leases only, those without people included."""
+    async def people_of(self, node: str) -> Announced | None:
+        """A living node's part of the online table, None if its lease is over."""
         ...
 
     async def close(self) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from storage.leases import NodeLease, People
+from storage.leases import Announced, NodeLease
 
 
 @dataclass(slots=True)
 class _Held:
     generation: int
     lapses_s: float
+    number: int = 0
     people: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -52,15 +53,18 @@ class MemoryLeases:
         """As `Leases.nodes`."""
         now = self._clock()
         return [
-            NodeLease(node, held.generation, round((held.lapses_s - now) * 1000))
+            NodeLease(node, held.generation, round((held.lapses_s - now) * 1000), held.number)
             for node, held in sorted(self._living().items())
         ]
 
-    async def announce(self, node: str, generation: int, changes: Mapping[str, bytes | None]) -> bool:
+    async def announce(
+        self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
+    ) -> bool:
         """As `Leases.announce`."""
         held = self._living().get(node)
         if held is None or held.generation != generation:
             return False
+        held.number = number
         for account, value in changes.items():
             if value is None:
                 held.people.pop(account, None)
@@ -68,9 +72,10 @@ class MemoryLeases:
                 held.people[account] = value
         return True
 
-    async def people(self) -> People:
-        """As `Leases.people`."""
-        return {node: (held.generation, dict(held.people)) for node, held in self._living().items()}
+    async def people_of(self, node: str) -> Announced | None:
+        """As `Leases.people_of`."""
+        held = self._living().get(node)
+        return Announced(held.generation, held.number, dict(held.people)) if held is not None else None
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime.settings import Settings
-from storage.leases import LeasesUnavailable, NodeLease, People
-from storage.leases_scripts import ANNOUNCE, NODES, REGISTER, RELEASE, RENEW
+from storage.leases import Announced, LeasesUnavailable, NodeLease
+from storage.leases_scripts import ANNOUNCE, NODES, PEOPLE_OF, REGISTER, RELEASE, RENEW
 from storage.redis_link import TROUBLE, Script, command_client, run_script
 
 
@@ -62,28 +62,34 @@ class RedisLeases:
 
     async def nodes(self) -> list[NodeLease]:
         """As `Leases.nodes`."""
-        rows = await self._run(NODES, (self._nodes,), (self._lease, ""))
+        rows = await self._run(NODES, (self._nodes,), (self._lease, self._people))
         return sorted(
-            (NodeLease(node.decode(), int(generation), int(left)) for node, generation, left in rows),
+            (
+                NodeLease(node.decode(), int(generation), int(left), int(number))
+                for node, generation, left, number in rows
+            ),
             key=lambda lease: lease.node,
         )
 
-    async def announce(self, node: str, generation: int, changes: Mapping[str, bytes | None]) -> bool:
+    async def announce(
+        self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
+    ) -> bool:
         """As `Leases.announce`."""
-        args: list[Any] = [generation, sum(value is not None for value in changes.values())]
+        args: list[Any] = [generation, number, sum(value is not None for value in changes.values())]
         for account, value in changes.items():
             if value is not None:
                 args += (account, value)
         args += (account for account, value in changes.items() if value is None)
         return bool(await self._run(ANNOUNCE, (self._lease + node, self._people + node), args))
 
-    async def people(self) -> People:
-        """As `Leases.people`."""
-        table: People = {}
-        for node, generation, flat in await self._run(NODES, (self._nodes,), (self._lease, self._people)):
-            accounts = zip(flat[::2], flat[1::2], strict=True)
-            table[node.decode()] = (int(generation), {account.decode(): value for account, value in accounts})
-        return table
+    async def people_of(self, node: str) -> Announced | None:
+        """As `Leases.people_of`."""
+        found = await self._run(PEOPLE_OF, (self._lease + node, self._people + node), ())
+        if not found:
+            return None
+        generation, flat = found
+        held = {key.decode(): value for key, value in zip(flat[::2], flat[1::2], strict=True)}
+        return Announced(int(generation), int(held.pop("", 0)), held)
 
     async def close(self) -> None:
         """As `Leases.close`."""

@@ -40,27 +40,35 @@ return 1
 """)
 
 ANNOUNCE = Script("""
--- KEYS: lease, people. ARGV: generation, how many are set, account and value of each, accounts to remove.
+-- KEYS: lease, people. ARGV: generation, number, how many are set, account and value of each, accounts to remove.
+-- The number stands among the people under the empty name.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local first_removed = 3 + 2 * tonumber(ARGV[2])
-for i = 3, first_removed - 1, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+local first_removed = 4 + 2 * tonumber(ARGV[3])
+redis.call('HSET', KEYS[2], '', ARGV[2])
+for i = 4, first_removed - 1, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 for i = first_removed, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
 redis.call('PEXPIRE', KEYS[2], math.max(1, redis.call('PTTL', KEYS[1])))
 return 1
 """)
 
+PEOPLE_OF = Script("""
+-- KEYS: lease, people. Returns the generation and a flat hash, or nothing if the lease is over.
+local generation = redis.call('GET', KEYS[1])
+if not generation then return false end
+return {generation, redis.call('HGETALL', KEYS[2])}
+""")
+
 NODES = Script("""
 -- KEYS: nodes. ARGV: what the name of a lease begins with, and of people.
--- Returns node, generation, ms left of each living lease; with people wanted, a flat hash instead of the ms.
+-- Returns node, generation, ms left and number of each living lease.
 local out = {}
 for _, node in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   local generation = redis.call('GET', ARGV[1] .. node)
   if not generation then
     redis.call('SREM', KEYS[1], node)
-  elseif ARGV[2] == '' then
-    out[#out + 1] = {node, generation, redis.call('PTTL', ARGV[1] .. node)}
   else
-    out[#out + 1] = {node, generation, redis.call('HGETALL', ARGV[2] .. node)}
+    local number = redis.call('HGET', ARGV[2] .. node, '') or '0'
+    out[#out + 1] = {node, generation, redis.call('PTTL', ARGV[1] .. node), number}
   end
 end
 return out

@@ -123,12 +123,12 @@ def tops(tx: Tx, channels: Iterable[str]) -> dict[str, int]:
 
 class Tail(NamedTuple):
     """What a sweep found: where the next one begins, the newest insertion id seen, each channel's newest seq, and the
-    (kind, channel, target) of entries of the kinds that were asked for."""
+    (kind, channel, target, seq) of entries of the kinds that were asked for."""
 
     next_n: int
     newest_n: int
     tops: dict[str, int]
-    told: list[tuple[str, str, str]]
+    told: list[tuple[str, str, str, int]]
 
 
 def tail(tx: Tx, after_n: int, overlap_ms: int, kinds: Iterable[str] = ()) -> Tail:
@@ -145,7 +145,7 @@ def tail(tx: Tx, after_n: int, overlap_ms: int, kinds: Iterable[str] = ()) -> Ta
     told: list[Any] = []
     if rows:
         told = tx.rows(
-            f"select kind, channel, target from log where n > :after and {one_of(tx, 'kind')} order by n",
+            f"select kind, channel, target, seq from log where n > :after and {one_of(tx, 'kind')} order by n",
             after=after_n,
             ids=values_of(tx, kinds),
         )

@@ -96,6 +96,8 @@ _ERASE = (
     "delete from follow_request where follower = :id or followee = :id",
     "delete from block where blocker = :id or blocked = :id",
     "delete from mute where muter = :id or muted = :id",
+    "delete from presence where account = :id",
+    "delete from presence_exception where owner = :id or other = :id",
     "delete from nonce where account = :id",
     "delete from reading where account = :id",
     "delete from notification_actor where account = :id or actor = :id"

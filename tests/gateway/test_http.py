@@ -33,7 +33,7 @@ GUARDS = {
 def masked(value: Any) -> Any:
     """A result without what differs from one run to the next: ids, times, secrets."""
     if isinstance(value, dict):
-        return {name: "" if name in SECRETS else masked(inner) for name, inner in value.items()}
+        return {masked(name): "" if name in SECRETS else masked(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [masked(inner) for inner in value]
     if isinstance(value, str):
@@ -100,7 +100,7 @@ class Scene:
                 return self.aki, {"at": posted["at"]}
         return self.haru, place
 
-    async def fields(self, op: str) -> tuple[NewAccount, dict[str, Any]]:
+    async def fields(self, op: str) -> tuple[NewAccount, dict[str, Any]]:  # noqa: C901  # a table
         """Who calls the operation, with what."""
         aki, haru, ken, room = self.aki, self.haru, self.ken, self.room
         plain: dict[str, tuple[NewAccount, dict[str, Any]]] = {
@@ -147,6 +147,9 @@ class Scene:
             ),
             "notification.get": (aki, {}),
             "notification.update": (aki, {"kind": "like", "on": False}),
+            "presence.get": (aki, {"accounts": [ken.account.id]}),
+            "presence.except": (aki, {"account": ken.account.id, "shown": False}),
+            "presence.exceptions": (aki, {}),
             "support.open": (aki, {"words": "たすけて", "nonce": "n"}),
         }
         if op in plain:
@@ -169,6 +172,10 @@ class Scene:
             db = self.server.node.desk.db
             session, _ = await db.write(lambda tx: create_session(tx, aki.account.id, "phone"))
             return aki, {"session": session}
+        if op == "presence.preview":
+            # Whoever connects is online; nobody sees who has hidden the account.
+            await self.call(aki, "account.hide")
+            return aki, {"presence_to": "everyone"}
         if op == "room.accept":
             return aki, {"room": await self.requested()}
         if op.startswith(("community.", "post.", "reaction.", "timeline.", "notification.")):

@@ -205,6 +205,13 @@ GOOD |= {
     "follow.list": {"which": "followers", "account": ID, "limit": 100},
     "block.list": {"after": ID},
     "report.create": {"kind": "message", "target": ID, "reason": "danger", "nonce": "1", "words": "こわい"},
+    "presence.set": {"active": False, "place": f"room:{ID}"},
+    "presence.watch": {"accounts": [ID] * 500, "places": [f"community:{ID}"]},
+    "presence.get": {"accounts": [ID]},
+    "presence.except": {"account": ID, "shown": None},
+    "presence.exceptions": {"after": ID},
+    "presence.preview": {"presence_to": "nobody", "account": ID},
+    "room.typing": {"room": ID, "on": False},
     "support.open": {"words": "たすけて", "nonce": "1", "request_id": "ab12-c"},
 }
 

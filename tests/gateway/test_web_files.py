@@ -163,7 +163,11 @@ def test_no_sentence_stands_outside_the_tables() -> None:
     assert spoken == set()
 
 
-NOT_IN_THE_PAGE = {"channel.signal"}
+NOT_IN_THE_PAGE = {
+    "channel.signal",
+    *(name for name in OPERATIONS if name.startswith("presence.")),
+    "room.typing",
+}
 """Signals are for programs."""
 
 

@@ -14,7 +14,6 @@ from gateway.app import Installation, installation
 from gateway.node import Node, Parts
 from gateway.postman import Postman
 from gateway.socket import SocketProtocol
-from presence.keeper import Keeper
 from realtime.ids import IdMaker
 from realtime.parcels import Parcel
 from realtime.sendqueue import Piece
@@ -126,7 +125,6 @@ class SimNode:
         epoch = await db.write(lambda tx: settle(tx, noted, f"epoch {process.name}"))
         postman = Postman(db, None, "", INSTALLATION.secret)
         desk = Desk(db, SETTINGS, INSTALLATION.secret, postman.wake)
-        keeper = Keeper(SimLeases(cluster.bus), process.name, SETTINGS.lease_renew_s)
         offset = chance.choice((-3_600_000, -90_000, 0, 0, 45_000, 3_600_000)) * cluster.clocks
 
         def clock_ms() -> int:
@@ -139,7 +137,7 @@ class SimNode:
                 process.name,
                 desk,
                 courier,
-                keeper,
+                SimLeases(cluster.bus),
                 postman,
                 marks,  # type: ignore[arg-type]  # all that a node uses of them
                 epoch.name,
@@ -201,8 +199,7 @@ class SimNode:
 def bury(node: Node) -> None:
     """Cancel whatever a dead process was doing."""
     tasks = [*node._tasks, *node._services]
-    if node.keeper._task is not None:
-        tasks.append(node.keeper._task)
+    node.presence.silence()
     for task in tasks:
         task.cancel()
     if node.fanout._gap_timer is not None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from realtime.parcels import Parcel
 from storage.courier import CourierCounters, CourierHealth, CourierState, Deliver, Suspect
-from storage.leases import LeasesUnavailable, NodeLease, People
+from storage.leases import Announced, LeasesUnavailable, NodeLease
 from storage.leases_memory import MemoryLeases
 from storage.marks import Mark
 from tests.simulation.world import Crash, Process, World
@@ -214,13 +214,15 @@ class SimLeases:
         """As `Leases.nodes`."""
         return await self._reach().nodes()
 
-    async def announce(self, node: str, generation: int, changes: Mapping[str, bytes | None]) -> bool:
+    async def announce(
+        self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
+    ) -> bool:
         """As `Leases.announce`."""
-        return await self._reach().announce(node, generation, changes)
+        return await self._reach().announce(node, generation, number, changes)
 
-    async def people(self) -> People:
-        """As `Leases.people`."""
-        return await self._reach().people()
+    async def people_of(self, node: str) -> Announced | None:
+        """As `Leases.people_of`."""
+        return await self._reach().people_of(node)
 
     async def close(self) -> None:
         """Nothing to let go of."""

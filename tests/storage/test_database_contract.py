@@ -254,7 +254,7 @@ async def test_the_tail_names_what_came_since(base: tuple[Database, Committed]) 
     assert found.tops == {"room:a": 4, "room:b": 1}
     assert found.told == []
     told = (await database.read(lambda tx: log.tail(tx, begin, 10_000, ["y", "x"]))).told
-    assert told == [("x", "room:a", "")] * 3 + [("x", "room:b", "")]
+    assert told == [("x", "room:a", "", seq) for seq in (2, 3, 4)] + [("x", "room:b", "", 1)]
     moved, newest, *_ = await database.read(lambda tx: log.tail(tx, begin, -10_000))
     assert moved == newest == await database.read(log.newest_n)
     assert await database.read(lambda tx: log.tail(tx, moved, 10_000)) == (moved, moved, {}, [])

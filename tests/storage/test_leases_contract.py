@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from realtime.settings import Settings
-from storage.leases import Leases, LeasesUnavailable
+from storage.leases import Announced, Leases, LeasesUnavailable
 from storage.leases_memory import MemoryLeases
 from storage.leases_redis import LeasesConfig, RedisLeases
 from tests.support.valkey import ValkeyServer
@@ -65,6 +65,12 @@ def leases(authority: Authority) -> Leases:
     return authority.open(30.0)
 
 
+async def people(leases: Leases) -> dict[str, tuple[int, dict[str, bytes]]]:
+    """What all living nodes say: node → (generation, account → value)."""
+    found = {lease.node: await leases.people_of(lease.node) for lease in await leases.nodes()}
+    return {node: (told.generation, told.people) for node, told in found.items() if told is not None}
+
+
 async def test_generations_rise_over_all_nodes(leases: Leases) -> None:
     given = [await leases.register(node) for node in ("a", "b", "a", "c", "b")]
     assert given == sorted(set(given))
@@ -95,63 +101,76 @@ async def test_renewal_prolongs(authority: Authority, leases: Leases) -> None:
 
 async def test_a_dead_generation_can_do_nothing(leases: Leases) -> None:
     old = await leases.register("a")
-    assert await leases.announce("a", old, {"aki": b"old"})
+    assert await leases.announce("a", old, 1, {"aki": b"old"})
     new = await leases.register("a")
-    assert await leases.people() == {"a": (new, {})}, "a new generation begins with an empty table"
-    assert await leases.announce("a", new, {"yuu": b"new"})
+    assert await people(leases) == {"a": (new, {})}, "a new generation begins with an empty table"
+    assert await leases.announce("a", new, 1, {"yuu": b"new"})
     assert not await leases.renew("a", old)
-    assert not await leases.announce("a", old, {"aki": b"late", "yuu": None})
+    assert not await leases.announce("a", old, 1, {"aki": b"late", "yuu": None})
     await leases.release("a", old)
-    assert await leases.people() == {"a": (new, {"yuu": b"new"})}
+    assert await people(leases) == {"a": (new, {"yuu": b"new"})}
     assert await leases.renew("a", new)
 
 
 async def test_a_generation_of_another_node_opens_nothing(leases: Leases) -> None:
     a, b = await leases.register("a"), await leases.register("b")
     assert not await leases.renew("a", b)
-    assert not await leases.announce("b", a, {"aki": b"1"})
+    assert not await leases.announce("b", a, 1, {"aki": b"1"})
     assert not await leases.renew("nobody", a)
 
 
 async def test_announcing_sets_and_removes(leases: Leases) -> None:
     a, b = await leases.register("a"), await leases.register("b")
-    assert await leases.announce("a", a, {"aki": b"1", "ユウ": "状態".encode(), "mei": b""})
-    assert await leases.announce("b", b, {"aki": b"2"})
-    assert await leases.announce("a", a, {"aki": b"\x00\xff", "mei": None, "stranger": None})
-    assert await leases.announce("a", a, {})
-    assert await leases.people() == {
+    assert await leases.announce("a", a, 1, {"aki": b"1", "ユウ": "状態".encode(), "mei": b""})
+    assert await leases.announce("b", b, 1, {"aki": b"2"})
+    assert await leases.announce("a", a, 1, {"aki": b"\x00\xff", "mei": None, "stranger": None})
+    assert await leases.announce("a", a, 1, {})
+    assert await people(leases) == {
         "a": (a, {"aki": b"\x00\xff", "ユウ": "状態".encode()}),
         "b": (b, {"aki": b"2"}),
     }
-    assert await leases.announce("b", b, {"aki": None})
-    assert (await leases.people())["b"] == (b, {})
+    assert await leases.announce("b", b, 1, {"aki": None})
+    assert (await people(leases))["b"] == (b, {})
+
+
+async def test_announcements_are_numbered(leases: Leases) -> None:
+    generation = await leases.register("a")
+    assert [lease.number for lease in await leases.nodes()] == [0]
+    for number in (1, 2):
+        assert await leases.announce("a", generation, number, {"aki": b"%d" % number})
+    assert [lease.number for lease in await leases.nodes()] == [2]
+    assert await leases.people_of("a") == Announced(generation, 2, {"aki": b"2"})
+    again = await leases.register("a")
+    assert not await leases.announce("a", generation, 3, {"aki": b"3"})
+    assert await leases.people_of("a") == Announced(again, 0, {})
+    assert await leases.people_of("nobody") is None
 
 
 async def test_a_large_table_goes_through(leases: Leases) -> None:
     generation = await leases.register("a")
     crowd: dict[str, bytes | None] = {f"account-{number}": b"%d" % number for number in range(20_000)}
-    assert await leases.announce("a", generation, crowd)
-    assert await leases.people() == {"a": (generation, crowd)}
+    assert await leases.announce("a", generation, 1, crowd)
+    assert await people(leases) == {"a": (generation, crowd)}
 
 
 async def test_people_vanish_with_their_lease(authority: Authority) -> None:
     leases = authority.open(0.5)
     kept, lost = await leases.register("kept"), await leases.register("lost")
-    assert await leases.announce("kept", kept, {"mei": b"1"})
-    assert await leases.announce("lost", lost, {"aki": b"1"})
-    assert set(await leases.people()) == {"kept", "lost"}
+    assert await leases.announce("kept", kept, 1, {"mei": b"1"})
+    assert await leases.announce("lost", lost, 1, {"aki": b"1"})
+    assert set(await people(leases)) == {"kept", "lost"}
 
     async def lapsed() -> bool:
         assert await leases.renew("kept", kept)
         return [lease.node for lease in await leases.nodes()] == ["kept"]
 
     await authority.until(lapsed)
-    assert await leases.people() == {"kept": (kept, {"mei": b"1"})}
+    assert await people(leases) == {"kept": (kept, {"mei": b"1"})}
     assert not await leases.renew("lost", lost), "a lapsed lease cannot be revived"
-    assert not await leases.announce("lost", lost, {"aki": b"2"})
+    assert not await leases.announce("lost", lost, 1, {"aki": b"2"})
     again = await leases.register("lost")
     assert again > lost
-    assert (await leases.people())["lost"] == (again, {})
+    assert (await people(leases))["lost"] == (again, {})
 
 
 async def test_announcing_does_not_prolong(authority: Authority) -> None:
@@ -159,17 +178,17 @@ async def test_announcing_does_not_prolong(authority: Authority) -> None:
     generation = await leases.register("a")
 
     async def refused() -> bool:
-        return not await leases.announce("a", generation, {"aki": b"1"})
+        return not await leases.announce("a", generation, 1, {"aki": b"1"})
 
     await authority.until(refused)
-    assert await leases.people() == {}
+    assert await people(leases) == {}
 
 
 async def test_release_ends_at_once(leases: Leases) -> None:
     a, b = await leases.register("a"), await leases.register("b")
-    assert await leases.announce("a", a, {"aki": b"1"})
+    assert await leases.announce("a", a, 1, {"aki": b"1"})
     await leases.release("a", a)
-    assert await leases.people() == {"b": (b, {})}
+    assert await people(leases) == {"b": (b, {})}
     assert not await leases.renew("a", a)
     await leases.release("a", a)
 
@@ -195,9 +214,9 @@ def _calls(leases: Leases, generation: int) -> list[Awaitable[object]]:
     return [
         leases.register("a"),
         leases.renew("a", generation),
-        leases.announce("a", generation, {"aki": b"1", "yuu": None}),
+        leases.announce("a", generation, 1, {"aki": b"1", "yuu": None}),
         leases.nodes(),
-        leases.people(),
+        leases.people_of("a"),
         leases.release("a", generation),
     ]
 
