@@ -103,16 +103,16 @@ class Circles:
         viewer.dark = viewer.dark - {target} if live else viewer.dark | {target}
         return True
 
-    def watch(self, ear: Ear, sights: Mapping[str, bool]) -> None:
-        """Whom a connection shows besides its account's mutuals, instead of before → may it see them."""
+    def watch(self, ear: Ear, sights: Mapping[str, bool]) -> list[str]:
+        """Whom a connection shows besides its account's mutuals, instead of before → may it see them. Returns those who
+        look different to the account from now on."""
         for target in self._watched.pop(ear, ()):
             _drop(self._watchers, target, ear)
         if sights:
             self._watched[ear] = frozenset(sys.intern(each) for each in sights)
             for target in self._watched[ear]:
                 self._watchers.setdefault(target, []).append(ear)
-            for target, live in sights.items():
-                self.judge(ear.account, target, live=live)
+        return [target for target, live in sights.items() if self.judge(ear.account, target, live=live)]
 
     def look(self, ear: Ear, places: Iterable[str]) -> None:
         """The communities whose crowd a connection shows, instead of before."""

@@ -77,5 +77,11 @@ def as_if(pair: Pair, audience: str) -> Pair:
 def stranger(own: Pair, *, mutual: bool) -> Pair:
     """Anybody without exceptions who looks at the account of `own`."""
     return own._replace(
-        viewer="", mutual=mutual, shown=None, viewer_state=HERE[0], viewer_audience=MUTUALS, viewer_shown=None
+        viewer="",
+        mutual=mutual,
+        apart=False,
+        shown=None,
+        viewer_state=HERE[0],
+        viewer_audience=MUTUALS,
+        viewer_shown=None,
     )

@@ -193,7 +193,10 @@ class Service:
         """Whom a connection shows besides mutuals, from now on. Raises `StorageUnavailable`."""
         wanted, places = list(dict.fromkeys(accounts)), list(places)
         sights = await self._sights.of(ear.account, wanted)
-        self._circles.watch(ear, {each: sight.live for each, sight in sights.items()})
+        changed = self._circles.watch(ear, {each: sight.live for each, sight in sights.items()})
+        for target in changed:
+            # The account's other connections may show them too.
+            self._telling.pair(ear.account, target)
         self._circles.look(ear, places)
         late = [each for each in wanted if self._sights.suspended(each)]
         if late or self._sights.suspended(ear.account):

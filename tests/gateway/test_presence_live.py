@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from channels.accounts import NewAccount
 from loadtest.client import WATCHING, Client
 from realtime.settings import Limits, Settings
+from storage.database import Tx
+from storage.presence import begin_hiding, note_seen
+from storage.profiles import keep_profile, profile_by_id
 from tests.gateway.test_authors_live import two_nodes
 from tests.gateway.test_places import founded, refused
 from tests.support.nodes import RunningNode, Start
@@ -311,3 +317,75 @@ async def test_a_preview_shows_what_others_will_see(start_swift: Callable[..., A
 
 def test_the_settings_say_how_long_people_linger() -> None:
     assert Settings().presence_grace_s == 10.0
+
+
+def _hid(tx: Tx, account: str) -> None:
+    """Somebody was last here less than an hour ago, and hides from everybody since."""
+    note_seen(tx, [(account, tx.now_ms() - 3_000_000)])
+    begin_hiding(tx, account, "mutuals")
+    row = profile_by_id(tx, account)
+    assert row is not None
+    keep_profile(tx, row._replace(presence_to="nobody"))
+
+
+async def trace(server: RunningNode, *, hidden: bool) -> list[str]:
+    """Everything an observer's socket carries while somebody is here and hides, or is not here at all: the same evening,
+    line by line, without what differs by chance."""
+    a, h, k = await server.friends("aki", "haru", "ken")
+    await server.node.desk.db.write(lambda tx: _hid(tx, h.account.id))
+    names = {each.account.id: each.account.handle for each in (a, h, k)}
+    lines: list[str] = []
+
+    def tap(way: str, frame: dict[str, Any]) -> None:
+        if way == "in" and frame.get("ev") not in ("ping", "hello"):
+            text = orjson.dumps(frame, option=orjson.OPT_SORT_KEYS).decode()
+            for account, name in names.items():
+                text = text.replace(account, name)
+            lines.append(re.sub(r"[0-9A-Z]{26}|\d{10,}", "#", text))
+
+    ken = Client(server.ws_url, k.token)
+    async with ken, Client(server.ws_url, a.token, options=replace(WATCHING, tap=tap)) as aki:
+        channel = f"community:{await founded(ken, aki)}"
+        room = (
+            await ken.call("room.create", title="みんな", nonce="r", accounts=[a.account.id, h.account.id])
+        )["id"]
+        await aki.until(lambda: f"room:{room}" in aki.ear.positions)
+        await sees(aki, k, "online")
+        await aki.call("presence.watch", accounts=[h.account.id], places=[channel])
+        if hidden:
+            await hide_and_act(server, h, room, channel)
+        # Longer than everything that is coalesced, held back or looked at now and then.
+        await ken.call("presence.set", active=False)
+        await sees(aki, k, "online", "idle")
+        await aki.call("presence.get", accounts=[h.account.id])
+        await aki.call("presence.watch", accounts=[h.account.id], places=[channel])
+        await aki.call("room.get", room=room)
+    return lines
+
+
+async def hide_and_act(server: RunningNode, account: NewAccount, room: str, channel: str) -> None:
+    """Be here without being seen, in every way there is but to speak."""
+    async with server.client(account) as haru, server.client(account) as phone:
+        await haru.call("community.join", community=channel.removeprefix("community:"))
+        await haru.until(lambda: f"room:{room}" in haru.ear.positions and channel in haru.ear.positions)
+        await until(lambda: not server.node.presence._hidden and not server.node.presence._sights._pairs)
+        for place in (f"room:{room}", channel, None):
+            await haru.call("presence.set", place=place)
+        await haru.call("room.typing", room=room)
+        await phone.call("presence.set", active=False)
+        await haru.call("room.typing", room=room, on=False)
+        await haru.call("message.list", room=room)
+        await haru.call("room.read", room=room, seq=1)
+        await haru.call("presence.watch", accounts=[], places=[channel])
+    await until(lambda: not server.node.presence._devices.rules_of(account.account.id))
+
+
+async def test_whoever_hides_leaves_the_trace_of_whoever_is_away(
+    start_swift: Callable[..., Any], tmp_path: Path
+) -> None:
+    """I15: not one byte differs."""
+    away = await start_swift(data=tmp_path / "away")
+    here = await start_swift(data=tmp_path / "here")
+    expected = await trace(away, hidden=False)
+    assert any('"seen":"1h"' in line for line in expected)
+    assert await trace(here, hidden=True) == expected

@@ -1,0 +1,274 @@
+"""Several nodes over one authority, with everything that can go wrong between them, as a state machine (I9, I19).
+
+The nodes' keepers and tables are the production ones; leases are the in-process ones behind a door that can be shut; time
+is virtual. Batches may be lost, doubled or late. Whatever happened: who lives and may speak is believed, nothing of a
+dead generation is, nobody is declared dead whose lease lives, and once all is well again every table tells the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from presence.keeper import Authority, Keeper, Pulse
+from presence.marks import Mark, mark
+from presence.roster import UNKNOWN, Changes, Roster
+from realtime.parcels import Parcel
+from storage.leases import Announced, LeasesUnavailable, NodeLease
+from storage.leases_memory import MemoryLeases
+from tests.simulation.loop import VirtualLoop
+
+NODES = 3
+TTL_S, PATIENCE_S = 15.0, 2.5
+ACCOUNTS = ("aki", "yuu", "mei")
+HOW = st.sampled_from([None, True, False])
+NODE = st.integers(0, NODES - 1)
+
+
+class Door:
+    """The leases as one node reaches them, or not. Notes who speaks in whose name."""
+
+    def __init__(self, world: Cluster, name: str) -> None:
+        self._world = world
+        self._name = name
+        self.shut = False
+
+    def _leases(self) -> MemoryLeases:
+        if self.shut:
+            self._world.lost_at[self._name] = self._world.loop.time()
+            raise LeasesUnavailable("cut off")
+        return self._world.leases
+
+    async def register(self, node: str) -> int:
+        return await self._leases().register(node)
+
+    async def renew(self, node: str, generation: int) -> bool:
+        return await self._leases().renew(node, generation)
+
+    async def release(self, node: str, generation: int) -> None:
+        await self._leases().release(node, generation)
+
+    async def nodes(self) -> list[NodeLease]:
+        return await self._leases().nodes()
+
+    async def announce(
+        self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
+    ) -> bool:
+        leases = self._leases()
+        living = {lease.node: lease.generation for lease in await leases.nodes()}
+        taken = await leases.announce(node, generation, number, changes)
+        assert taken == (living.get(node) == generation), "I19: only the living generation changes the table"
+        return taken
+
+    async def people_of(self, node: str) -> Announced | None:
+        return await self._leases().people_of(node)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Watched(Roster):
+    """A table that tells when it declares a node dead."""
+
+    def __init__(self, own: str, world: Cluster) -> None:
+        super().__init__(own)
+        self._world = world
+
+    def drop(self, node: str) -> Changes:
+        """Only whose lease is over, and only after a whole lease in contact."""
+        assert node not in self._world.living(), f"I9: {node} is declared dead while its lease lives"
+        lost_at = self._world.lost_at.get(self._own, -1e9)
+        assert self._world.loop.time() - lost_at >= TTL_S - 0.01, "out of contact less than a lease ago"
+        return super().drop(node)
+
+
+class Node:
+    """One process: its table, its keeper, its people."""
+
+    def __init__(self, world: Cluster, number: int, life: int) -> None:
+        self.name = f"n{number}.{life}"
+        self.door = Door(world, self.name)
+        self.roster = Watched(self.name, world)
+        self.stalled = False
+        world.run(self._make(world))
+
+    async def _make(self, world: Cluster) -> None:
+        authority = Authority(self.door, self.name, Pulse(ttl=TTL_S, announce=0.0, patience=PATIENCE_S))
+        self.keeper = Keeper(authority, self.roster, lambda changes, lapsed: None, world.carried)
+
+
+class Cluster(RuleBasedStateMachine):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        self.leases = MemoryLeases(TTL_S, self.loop.time)
+        self.wire: list[Parcel] = []
+        self.lost_at: dict[str, float] = {}
+        self.lives = [0] * NODES
+        self.nodes: list[Node | None] = [self._begin(number) for number in range(NODES)]
+
+    def run(self, work: Any) -> Any:
+        """One coroutine, now."""
+        return self.loop.run_until_complete(work)
+
+    def carried(self, parcel: Parcel) -> None:
+        """The courier's ear: only who lives may speak."""
+        told = orjson.loads(parcel.frame)
+        living = {lease.node: lease.generation for lease in self.run_now(self.leases.nodes())}
+        assert living.get(told["node"]) == told["generation"], "I19: told by a dead generation"
+        self.wire.append(parcel)
+
+    def living(self) -> set[str]:
+        """Whose lease lives, by the authority."""
+        return {lease.node for lease in self.run_now(self.leases.nodes())}
+
+    @staticmethod
+    def run_now(work: Any) -> Any:
+        """A coroutine that never waits, from within another."""
+        try:
+            work.send(None)
+        except StopIteration as done:
+            return done.value
+        raise AssertionError("it waited")
+
+    def _begin(self, number: int) -> Node:
+        self.lives[number] += 1
+        node = Node(self, number, self.lives[number])
+        self.run(node.keeper.start())
+        return node
+
+    def _up(self) -> list[Node]:
+        return [node for node in self.nodes if node is not None and not node.stalled]
+
+    # What happens
+
+    @rule(number=NODE, account=st.sampled_from(ACCOUNTS), how=HOW)
+    def somebody_changes(self, number: int, account: str, how: bool | None) -> None:
+        node = self.nodes[number]
+        if node is not None and not node.stalled:
+            value = None if how is None else mark(how, "", open_=False, counted=True)
+            node.roster.own(account, value)
+            node.keeper.say(account, value)
+
+    @rule(number=NODE)
+    def a_turn(self, number: int) -> None:
+        node = self.nodes[number]
+        if node is not None and not node.stalled:
+            self._turn(node)
+
+    @rule(seconds=st.sampled_from([0.1, 0.6, 1.1, 3.0, 9.0]))
+    def time_passes(self, seconds: float) -> None:
+        """Those who can take their turns, each second."""
+        until = self.loop.time() + seconds
+        while self.loop.time() < until:
+            self._wait(min(1.0, until - self.loop.time()))
+            for node in self._up():
+                self._turn(node)
+
+    @rule(number=NODE)
+    def cut_off(self, number: int) -> None:
+        if (node := self.nodes[number]) is not None:
+            node.door.shut = True
+
+    @rule(number=NODE)
+    def within_reach_again(self, number: int) -> None:
+        if (node := self.nodes[number]) is not None:
+            node.door.shut = False
+
+    @rule(number=NODE, seconds=st.sampled_from([2.0, 20.0]))
+    def stands_still(self, number: int, seconds: float) -> None:
+        node = self.nodes[number]
+        if node is not None and not node.stalled:
+            node.stalled = True
+            self.time_passes(seconds)
+            node.stalled = False
+
+    @rule(number=NODE)
+    def killed(self, number: int) -> None:
+        self.nodes[number] = None
+
+    @rule(number=NODE)
+    def started(self, number: int) -> None:
+        if self.nodes[number] is None:
+            self.nodes[number] = self._begin(number)
+
+    @rule()
+    def all_leases_are_lost(self) -> None:
+        now = self.loop.time()
+        self.leases._held.clear()
+        for node in self._up():
+            self.lost_at[node.name] = now
+
+    @rule(which=st.integers(0, 50), again=st.booleans())
+    def a_batch_arrives(self, which: int, again: bool) -> None:
+        """Any batch of those on their way; the ones before it may come later, or never."""
+        if self.wire:
+            number = which % len(self.wire)
+            parcel = self.wire[number] if again else self.wire.pop(number)
+            self._hear(parcel)
+
+    @rule()
+    def batches_are_lost(self) -> None:
+        self.wire.clear()
+
+    # What holds
+
+    @invariant()
+    def one_knows_ones_own(self) -> None:
+        for node in self._up():
+            for account, value in node.roster.own_people().items():
+                standing = node.roster.standing(account)
+                assert isinstance(standing, Mark)
+                assert standing.active >= value.active
+
+    def teardown(self) -> None:
+        """All is well again: within the bound everybody sees the truth, and nobody is in doubt."""
+        for node in self.nodes:
+            if node is not None:
+                node.door.shut = False
+        self.wire.clear()
+        for _ in range(20):
+            self._wait(1.0)
+            for node in self._up():
+                self._turn(node)
+            while self.wire:
+                self._hear(self.wire.pop(0))
+        truth: dict[str, bool] = {}
+        for node in self._up():
+            for account, value in node.roster.own_people().items():
+                truth[account] = truth.get(account, False) or value.active
+        for node in self._up():
+            seen = {account: node.roster.standing(account) for account in ACCOUNTS}
+            assert UNKNOWN not in seen.values()
+            told = {account: value.active for account, value in seen.items() if isinstance(value, Mark)}
+            assert told == truth, f"I9: {node.name}"
+            assert node.roster.known
+            assert set(node.roster.others()) == {other.name for other in self._up()} - {node.name}
+        self.loop.close()
+
+    # Inside
+
+    def _turn(self, node: Node) -> None:
+        before = node.keeper.generation
+        self.run(node.keeper._turn())
+        if before and node.keeper.generation != before:
+            self.lost_at[node.name] = self.loop.time()
+
+    def _hear(self, parcel: Parcel) -> None:
+        for node in self._up():
+            if node.name != parcel.origin:
+                node.keeper.hear(parcel)
+
+    def _wait(self, seconds: float) -> None:
+        self.loop._virtual += seconds
+
+
+TestCluster = Cluster.TestCase
+TestCluster.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
