@@ -171,6 +171,13 @@ def doctor(as_json: bool) -> None:
     show_default=True,
     help="Public communities that all of them are in.",
 )
+@click.option(
+    "--follows",
+    type=click.Choice(["first", "all"]),
+    default="first",
+    show_default=True,
+    help="Who follows each other in a circle: everybody and the first, or everybody everybody.",
+)
 @click.option("--prefix", default="load", show_default=True, help="How their handles begin.")
 @json_option
 def seed(people: int | None, as_json: bool, **crowd: Any) -> None:

@@ -7,6 +7,7 @@ itself.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ class Crowd:
     rooms: int = 1
     communities: int = 0
     prefix: str = "load"
+    follows: str = "first"
+    """`first`: everybody and the first of a circle follow each other; `all`: everybody everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ async def gather(desk: Desk, crowd: Crowd, tell: Callable[[Circle], None]) -> No
     for first in range(0, crowd.people, crowd.circle):
         numbers = range(first, min(crowd.people, first + crowd.circle))
         members = await desk.db.write(lambda tx, n=numbers: _people(tx, crowd.prefix, n))  # type: ignore[misc]  # bound now
-        await _befriend(desk, members)
+        await _befriend(desk, members, every=crowd.follows == "all")
         founder, *others = members
         made = []
         for number in range(crowd.rooms):
@@ -85,14 +88,17 @@ async def _enter(desk: Desk, places: list[str], members: list[NewAccount]) -> No
         )
 
 
-async def _befriend(desk: Desk, members: list[NewAccount]) -> None:
-    """The first is friends with all: enough to bring them into a room, and no more rows than that."""
+async def _befriend(desk: Desk, members: list[NewAccount], *, every: bool) -> None:
+    """The first is friends with all: enough to bring them into a room, and no more rows than that; or all with all."""
     handles = [member.account.handle for member in members]
 
-    def unit(tx: Tx, others: list[str]) -> None:
-        for other in others:
-            accounts.follow(tx, handles[0], other)
-            accounts.follow(tx, other, handles[0])
+    def unit(tx: Tx, pairs: list[tuple[str, str]]) -> None:
+        for one, other in pairs:
+            accounts.follow(tx, one, other)
+            accounts.follow(tx, other, one)
 
-    for start in range(1, len(handles), BATCH):
-        await desk.db.write(lambda tx, s=start: unit(tx, handles[s : s + BATCH]))  # type: ignore[misc]  # bound now
+    friends = (
+        list(itertools.combinations(handles, 2)) if every else [(handles[0], each) for each in handles[1:]]
+    )
+    for start in range(0, len(friends), BATCH):
+        await desk.db.write(lambda tx, s=start: unit(tx, friends[s : s + BATCH]))  # type: ignore[misc]  # bound now

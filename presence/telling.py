@@ -60,12 +60,12 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """In seconds: a connection is told at most each `tell`, after gathering for `gather`; others see at most one change of a
-    person in `change`."""
+    """In seconds: a connection is told at most each `tell`, after gathering for `gather`; a person's changes are told `change`
+    apart. A telling may be half a second late, so that is half a second more than the five between two that anybody sees."""
 
     tell: float = 0.5
     gather: float = 0.05
-    change: float = 5.0
+    change: float = 5.5
 
 
 class Telling:

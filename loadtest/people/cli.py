@@ -69,7 +69,7 @@ Ends with 0 if every promise held, 1 if one was broken, 3 if the load was busier
 )
 @click.option("--database-url", default="", help="PostgreSQL for --spawn; the database should be empty.")
 @click.option("--redis-url", default="", help="Redis or Valkey for --spawn.")
-@click.option("--kill", is_flag=True, help="chatter: kill -9 a node in the middle.")
+@click.option("--kill", is_flag=True, help="chatter, presence: kill -9 a node.")
 @click.option(
     "--report",
     "place",

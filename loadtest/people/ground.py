@@ -86,6 +86,7 @@ class Spawn:
     circle: int = 10
     rooms: int = 1
     communities: int = 0
+    follows: str = "first"
     nodes: int = 1
     database_url: str = ""
     redis_url: str = ""
@@ -107,6 +108,7 @@ def spawned(wish: Spawn) -> Iterator[Ground]:
             circle=wish.circle,
             rooms=wish.rooms,
             communities=wish.communities,
+            follows=wish.follows,
             prefix=f"load_{secrets.token_hex(3)}",
         )
         # Several nodes take what they get.

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from loadtest.client import ServerRefusal
 from loadtest.people import schedule
@@ -17,6 +18,7 @@ from loadtest.people.ledger import Fault
 from loadtest.people.meters import Delays
 from loadtest.people.person import Person
 from loadtest.people.run import Run, Wish
+from loadtest.people.seeing import presence
 from loadtest.people.sharing import timeline
 from loadtest.people.watcher import Watcher
 from loadtest.serving import Circle
@@ -38,13 +40,13 @@ class Scenario:
     people: int
     rate: float
     seconds: float
-    ground: dict[str, int] = field(default_factory=dict)
+    ground: dict[str, Any] = field(default_factory=dict)
     besides: int = 0
     """People besides those who are counted."""
 
     def spawn(self, people: int, **more: object) -> Spawn:
         """The server to start for so many people."""
-        return Spawn(people=people + self.besides, **{**self.ground, **more})  # type: ignore[arg-type]  # fields of Spawn
+        return Spawn(people=people + self.besides, **{**self.ground, **more})
 
 
 def rooms_of(circles: list[Circle]) -> dict[str, str]:
@@ -360,6 +362,15 @@ SCENARIOS = {
             60.0,
             60.0,
             {"circle": 201, "rooms": 0},
+        ),
+        Scenario(
+            "presence",
+            "friends come, go and look away",
+            presence,
+            5_000,
+            60.0,
+            60.0,
+            {"circle": 10, "follows": "all"},
         ),
         Scenario("stampede", "all come back at once", stampede, 5_000, 10.0, 30.0, {"communities": 1}, 20),
         Scenario("slow", "some stop reading", slow, 100, 60.0, 30.0, {"circle": 100}),

@@ -84,7 +84,7 @@ class Watcher(asyncio.Protocol):
             assert self.transport is not None
             self.transport.write(upgrade(where.netloc, where.path))
             positions = {name.decode(): seq for name, seq in self.seqs.items()}
-            body = {"token": self.token, "client": {"name": "watcher"}}
+            body: dict[str, Any] = {"token": self.token, "client": {"name": "watcher"}}
             if positions:
                 body |= {"epoch": self.epoch, "positions": positions}
             self._first = client_frame(orjson.dumps({"id": 1, "op": "connect", "d": body}))

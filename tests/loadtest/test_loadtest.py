@@ -27,6 +27,7 @@ SMALL = {
     "chatter": ("--people", "40", "--seconds", "6", "--rate", "10"),
     "match": ("--people", "60", "--whole", "20", "--seconds", "3"),
     "timeline": ("--people", "402", "--whole", "40", "--rate", "10", "--seconds", "5"),
+    "presence": ("--people", "100", "--whole", "20", "--rate", "10", "--seconds", "9"),
     "stampede": ("--people", "80", "--seconds", "6"),
     "slow": ("--people", "100", "--seconds", "6"),
     "invites": ("--people", "60", "--seconds", "3"),
@@ -66,6 +67,10 @@ def test_a_scenario_ends_well_and_tells_what_it_saw(name: str, tmp_path: Path) -
         case "invites":
             assert found["counts"]["races"] == 6
             assert found["counts"]["refused invite_invalid"] == 6 * 9
+        case "presence":
+            assert found["counts"]["toggles"] > 0
+            assert found["figures"]["changes seen"] > 80 * 9
+            assert found["figures"]["come → seen, ms"]["p50"] > 0
         case "stampede":
             assert found["figures"]["all whole after s"] > 0
             assert [what for _, what in found["marks"]] == ["80 links are cut", "everybody is whole again"]
