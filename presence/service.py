@@ -321,10 +321,11 @@ class Service:
     def _read(self, heard: Heard) -> None:
         """Somebody's rules and circle were read."""
         account = heard.account
+        # Rights first: whoever loses one is told while there is something to lose.
+        for target in heard.changed:
+            self._telling.pair(account, target)
         before = self._devices.mark_of(account)
         if self._devices.ruled(account, heard.rules):
             if before is not None and before.counted and not heard.rules.counted:
                 self._hidden[account] = self._means.clock_ms()
             self._say(account)
-        for target in heard.changed:
-            self._telling.pair(account, target)

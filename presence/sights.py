@@ -132,8 +132,10 @@ class Sights:
             if account not in touched:
                 del self._accounts[account]
                 self._settle(account, found, touched)
-        for pair in asked:
-            if not touched.intersection(pair):
+        for pair in (*asked, *watched):
+            if touched.intersection(pair):
+                self._again(pair)
+            else:
                 self._done(pair)
         for viewer, target, live in found.judged:
             if not touched.intersection((viewer, target)) and self._circles.judge(viewer, target, live=live):
@@ -145,10 +147,13 @@ class Sights:
         for target in late:
             # Somebody whose own settings changed meanwhile: nothing is seen of them until they are read again.
             circle[target] = False
-            self._pairs[account, target] = None
-            self._targets.setdefault(target, set()).add(account)
+            self._again((account, target))
         changed = self._circles.settle(account, circle)
         self._read(Heard(account, found.rules.get(account, Rules(admitted=False)), changed))
+
+    def _again(self, pair: tuple[str, str]) -> None:
+        self._pairs[pair] = None
+        self._targets.setdefault(pair[1], set()).add(pair[0])
 
     def _done(self, pair: tuple[str, str]) -> None:
         viewer, target = pair

@@ -162,6 +162,11 @@ class Telling:
             return OFFLINE
         return Presence(state=PresenceState.OFFLINE, seen=seen_within(self._clock_ms() - sight.seen_at))
 
+    @property
+    def _rights(self) -> Sights:
+        assert self.sights is not None
+        return self.sights
+
     def here(self, ear: Ear, place: str) -> Here:
         """The crowd of a community as a connection may see it."""
         dark = self._circles.dark(ear.account) | self._hub.apart(ear.account)
@@ -175,6 +180,7 @@ class Telling:
                 break
             if (
                 account not in dark
+                and not self._rights.suspended(account)
                 and _counts(self._roster.standing(account))
                 and self._circles.shows(ear, account)
             ):
@@ -265,8 +271,7 @@ class Telling:
 
     def _tell(self, ear: Ear, what: list[str]) -> list[str]:
         """Returns what cannot be told yet, because the rights are being read."""
-        sights = self.sights
-        assert sights is not None
+        sights = self._rights
         if sights.suspended(ear.account):
             return what
         whole = WHOLE in what
@@ -281,20 +286,25 @@ class Telling:
             if target not in held and (not whole or self._shown(target) is not None)
         }
         places = {each: self.here(ear, each) for each in what if each.startswith(COMMUNITY)}
-        chunks = [frame(self._typing(ear, each)) for each in what if each.startswith(ROOM)]
+        rooms = [each for each in what if each.startswith(ROOM)]
+        late = [each for each in rooms if any(map(sights.suspended, self._writers(each)))]
+        chunks = [frame(self._typing(ear, each)) for each in rooms if each not in late]
         if people or places or whole:
             told = PresenceChanged(people=people, places=places, known=self._roster.known, whole=whole)
             chunks.append(frame(ephemeral_frame(inbox_channel(ear.account), CHANGED, self._clock_ms(), told)))
         if chunks:
             self.frames += len(chunks)
             ear.write(Piece(b"".join(chunks), len(chunks)))
-        return held
+        return held + late
+
+    def _writers(self, name: str) -> list[str]:
+        return self._typists.writing(name.removeprefix(ROOM))
 
     def _typing(self, ear: Ear, name: str) -> bytes:
         room = name.removeprefix(ROOM)
         seen = [
             account
-            for account in self._typists.writing(room)
+            for account in self._writers(name)
             if account != ear.account
             and self._circles.shows(ear, account)
             and account not in self._hub.apart(ear.account)

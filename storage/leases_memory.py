@@ -77,6 +77,10 @@ class MemoryLeases:
         held = self._living().get(node)
         return Announced(held.generation, held.number, dict(held.people)) if held is not None else None
 
+    def empty(self) -> None:
+        """All is lost, as when a server comes back without its data: generations go on rising."""
+        self._held.clear()
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

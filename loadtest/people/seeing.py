@@ -220,7 +220,8 @@ async def _strike(run: Run, seeing: Seeing) -> set[str]:
     run.verdict.targets[f"right everywhere within {LAPSE_S:.0f} s of a node's death"] = right_s <= LAPSE_S
     for _, friend in here:
         for account, view in before.get(id(friend), {}).items():
-            if account in in_time and friend.seen.get(account) != view:
+            # Whoever was away from the screen is at it now.
+            if account in in_time and view[0] == "online" and friend.seen.get(account) != view:
                 what = f"came back in time, and was seen {friend.seen.get(account)}"
                 run.verdict.faults.append(Fault("flapping", friend.who, account, 0, what))
     return away

@@ -202,7 +202,7 @@ class Cluster(RuleBasedStateMachine):
     @rule()
     def all_leases_are_lost(self) -> None:
         now = self.loop.time()
-        self.leases._held.clear()
+        self.leases.empty()
         for node in self._up():
             self.lost_at[node.name] = now
 

@@ -56,6 +56,7 @@ class Bus:
     def empty(self) -> None:
         """It comes back with nothing."""
         self.log.clear()
+        self.leases.empty()
 
 
 class SimCourier:

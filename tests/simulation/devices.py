@@ -17,6 +17,7 @@ from loadtest.streams import LEAVING, PLACES, place_of
 from tests.simulation.cluster import Cluster
 from tests.simulation.history import History, Told
 from tests.simulation.network import Link
+from tests.simulation.seeing import Glass
 from tests.simulation.wire import WireCheck
 
 MASK = b"\x11\x22\x33\x44"
@@ -120,6 +121,7 @@ class Device:
         self.random = random.Random(f"{self.world.seed}/{session}")
         self.core = Protocol({"name": "simulated"}, self.random.random)
         self.views: dict[str, View] = {}
+        self.glass = Glass()
         self.connection: Connection | None = None
         self._token = token
         self._calls: dict[int, Any] = {}
@@ -248,6 +250,7 @@ class Device:
     def opened(self, connection: Connection, *, accepted: bool) -> None:
         """The handshake was answered."""
         if connection is self.connection and accepted:
+            self.glass.opened()
             self.core.opened({"token": self._token}, self.now_ms)
             self.drain()
 
@@ -283,7 +286,9 @@ class Device:
             self.history.told.append(Told(self.account, self.session, frame, connection.left, asked))
         elif frame.get("ch", "").startswith("user:") and frame["ch"] != f"user:{self.account}":
             self.world.violated("I7", f"{self.name} was told of {frame['ch']}")
-        elif "ok" in frame and frame["ok"].get("session"):
+        else:
+            self.glass.take(frame)
+        if "ok" in frame and frame["ok"].get("session"):
             self.history.connected(self.session, connection.check.started_at)
         self.core.frame(frame, self.now_ms)
         self.drain()

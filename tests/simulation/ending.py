@@ -8,6 +8,7 @@ from channels.entries import APART
 from tests.simulation.cluster import LIMITS, Cluster
 from tests.simulation.devices import Device
 from tests.simulation.script import People
+from tests.simulation.seeing import unlike
 
 CALM_S = 150.0
 STEP_S = 0.5
@@ -54,7 +55,12 @@ class Ending:
                 found.append(f"{device.name} is {device.core.state}")
                 continue
             found += self._behind(device)
-        return found
+        return found or unlike(self.cluster, self.people.devices, self._ended())
+
+    def _ended(self) -> set[str]:
+        """Sessions that are over, as far as anybody knows."""
+        refused = {each.session for each in self.people.devices if each.core.state == "refused"}
+        return refused | set(self.people.history.revoked)
 
     def _heard_by(self, account: str) -> dict[str, int]:
         rows = self.cluster.disk.execute(

@@ -26,6 +26,7 @@ from storage.database import StorageUnavailable, Tx
 from storage.lanes import Job, Outcome
 from storage.rooms import heard_by
 from storage.sqlite import _Writer
+from tests.simulation.mutants_presence import PRESENCE
 
 Mutant = Callable[[ExitStack], None]
 
@@ -252,6 +253,7 @@ MUTANTS: tuple[Mutant, ...] = (
     unsent_frames_kept,
     skip_with_its_words,
     block_not_kept,
+    *PRESENCE,
 )
 
 

@@ -12,6 +12,7 @@ from tests.simulation.cluster import Cluster
 from tests.simulation.devices import Device
 from tests.simulation.history import History
 from tests.simulation.posting import Posting
+from tests.simulation.seeing import Looking
 from tests.simulation.world import CRASHES, EVENTS, MISHAPS, World
 
 ACTS_S = (6.0, 14.0)
@@ -51,6 +52,7 @@ class People:
         self.pairs: dict[tuple[str, str], str] = {}
         self.accounts = list(dict.fromkeys(device.account for device in devices))
         self._count = 0
+        self.looking = Looking(self.world)
         self.posting = Posting(self.world, history, (self.accounts, communities), self.nonce)
 
     def nonce(self) -> str:
@@ -79,6 +81,7 @@ class People:
             (self.fade, 2),
             (self.suspect_hole, 3),
             *self.posting.acts(),
+            *self.looking.acts(),
         )
         work = chance.choices([act for act, _ in acts], [weight for _, weight in acts])[0]
         device = chance.choice(self.devices)
