@@ -241,7 +241,8 @@ async def answers(socket: ClientConnection, message: bytes, number: int) -> list
             if frame.get("id") == number:
                 assert "ok" in frame
                 return found
-            if frame.get("ev") != "ping":
+            # One is told of oneself, too, as others see one.
+            if frame.get("ev") not in ("ping", "presence.changed"):
                 found.append(frame)
 
 

@@ -268,7 +268,7 @@ async def test_a_block_on_another_node_is_obeyed_also_without_a_courier(
     async with one.client(k) as ken:
         one.node.hub.apart.rejoin(a.account.id, k.account.id)
         assert not one.node.hub.apart.of(k.account.id)
-        one.node.fanout._swept = 0
+        one.node.fanout._swept, one.node.fanout._swept_notices = 0, set()
         await one.node.fanout._sweep_once()
         assert set(one.node.hub.apart.of(k.account.id)) == {a.account.id}
 
