@@ -136,6 +136,11 @@ function tell(made, own, at, text) {
   input?.focus();
 }
 
+/** Which field a refused code from a mail is about. */
+export function codeFault(error) {
+  return ["code_wrong", "rate_limited", "bad_request"].includes(error.code) ? ["code", why(error)] : null;
+}
+
 /** What this device is called in the list of one's sessions. */
 export function device() {
   const agent = navigator.userAgent;

@@ -2,10 +2,9 @@
 
 import { post } from "./http.js";
 import { el } from "./dom.js";
-import { Fault, device, field, form, why } from "./forms.js";
+import { Fault, codeFault, device, field, form, why } from "./forms.js";
 import { ATTEMPT, INVITE, LOGIN, forget, keep, recall } from "./kept.js";
 import { mailBox } from "./mails.js";
-import { codeFault } from "./signup.js";
 import { words } from "./words.js";
 
 const KEPT_MS = 30 * 60_000;

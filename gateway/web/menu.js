@@ -2,8 +2,7 @@
 
 import { ask } from "./dialogs.js";
 import { byId } from "./dom.js";
-import { InvitesDialog } from "./invites.js";
-import { SessionsDialog } from "./sessions.js";
+import { Later } from "./later.js";
 import { words } from "./words.js";
 
 const LONG_MS = 12_000;
@@ -12,19 +11,22 @@ export class Menu {
   #app;
   #invites;
   #sessions;
+  #later;
 
   /** `app` has client, people, marks, places, profile, ties, settings, contact, notice(text, ms) and logOut(). */
   constructor(app) {
     this.#app = app;
-    this.#invites = new InvitesDialog(app);
-    this.#sessions = new SessionsDialog(app);
+    const missing = () => app.notice(words.errors.offline);
+    this.#invites = new Later(() => import("./invites.js").then(({ InvitesDialog }) => new InvitesDialog(app)), missing);
+    this.#sessions = new Later(() => import("./sessions.js").then(({ SessionsDialog }) => new SessionsDialog(app)), missing);
+    this.#later = [this.#invites, this.#sessions, app.settings];
     byId("menu-button").addEventListener("click", () => byId("menu").showModal());
     this.#entry("menu-me", () => app.profile.open(app.people.me.id));
     this.#entry("menu-ties", () => app.ties.open(app.marks.requests.length ? "requests" : "following"));
     this.#entry("menu-places", () => app.places.open());
     this.#entry("menu-invites", () => this.openInvites());
-    this.#entry("menu-settings", () => app.settings.open());
-    this.#entry("menu-sessions", () => this.#sessions.open());
+    this.#entry("menu-settings", () => app.settings.use((settings) => settings.open()));
+    this.#entry("menu-sessions", () => this.#sessions.use((sessions) => sessions.open()));
     this.#entry("menu-contact", () => app.contact.write());
     this.#entry("log-out", () => this.#logOut());
   }
@@ -36,8 +38,13 @@ export class Menu {
     });
   }
 
+  /** Somebody is inside: what they may open next is fetched. */
+  live() {
+    for (const screen of this.#later) screen.fetch();
+  }
+
   openInvites() {
-    this.#invites.open();
+    this.#invites.use((invites) => invites.open());
   }
 
   async #logOut() {
@@ -64,7 +71,7 @@ export class Menu {
   /** Nothing of one person's stays on the screen for the next. */
   close() {
     this.shut();
-    this.#invites.clear();
+    this.#invites.made?.clear();
   }
 
   /** What happened to oneself is said at once, and shown where it is listed. */
@@ -85,6 +92,6 @@ export class Menu {
 
   #say(text, dialog) {
     this.#app.notice(text, LONG_MS);
-    dialog.happened(text);
+    dialog.made?.happened(text);
   }
 }

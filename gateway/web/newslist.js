@@ -117,7 +117,7 @@ export class NewsList {
   }
 
   #draw() {
-    const settings = el("button", { class: "link", type: "button", id: "news-settings", onclick: () => this.#app.settings.open() }, words.news_settings);
+    const settings = el("button", { class: "link", type: "button", id: "news-settings", onclick: () => this.#app.settings.use((settings) => settings.open()) }, words.news_settings);
     this.#render();
     return { title: words.news, parts: [this.#list, el("p", { class: "acts" }, settings)] };
   }

@@ -11,6 +11,7 @@ import { Home } from "./home.js";
 import { post } from "./http.js";
 import { INSIDE, OPEN, forget, recall } from "./kept.js";
 import { languageSwitch, onLanguage } from "./language.js";
+import { Later } from "./later.js";
 import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
 import { Notifications } from "./notifications.js";
@@ -27,7 +28,6 @@ import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
 import { Screen } from "./screen.js";
-import { Settings } from "./settings.js";
 import { Shelf } from "./shelf.js";
 import { TalkView } from "./talkview.js";
 import { ThreadSheet } from "./thread.js";
@@ -62,7 +62,10 @@ class Page {
     this.dialogs = new Dialogs(this);
     // In the order in which they may stand above each other.
     this.group = new GroupSheet(this);
-    this.settings = new Settings(this);
+    this.settings = new Later(
+      () => import("./settings.js").then(({ Settings }) => new Settings(this)),
+      () => this.notice(words.errors.offline),
+    );
     this.acts = new PostActs(this);
     this.home = new Home(this);
     this.places = new Places(this);
@@ -246,6 +249,7 @@ class Page {
     this.home.live(stale);
     this.#posts((each) => each !== this.home && each.live());
     this.notifications.live();
+    this.menu.live();
     await this.rooms.load();
     this.#arrived();
     if (missed) await this.talk.reload();

@@ -145,7 +145,7 @@ export class ProfileSheet {
       el(
         "p",
         { class: "profile-acts" },
-        button("strong", words.profile_edit, () => settings.editProfile()),
+        button("strong", words.profile_edit, () => settings.use((screen) => screen.editProfile())),
         button("plain", words.tie_lists.following, () => ties.open("following")),
         button("plain", words.tie_lists.followers, () => ties.open("followers")),
       ),

@@ -3,7 +3,7 @@
 
 import { post } from "./http.js";
 import { el } from "./dom.js";
-import { Fault, box, device, field, form, oneOf, why } from "./forms.js";
+import { Fault, box, codeFault, device, field, form, oneOf, why } from "./forms.js";
 import { ATTEMPT, INSIDE, forget, keep, recall } from "./kept.js";
 import { mailBox } from "./mails.js";
 import { words } from "./words.js";
@@ -261,8 +261,4 @@ function addressFault(error) {
   if (error.code === "text_invalid" || error.details?.at === "$.address") return ["address", words.address_wrong];
   if (error.code === "rate_limited") return ["address", why(error)];
   return error.code === "underage" ? ["adult", why(error)] : null;
-}
-
-export function codeFault(error) {
-  return ["code_wrong", "rate_limited", "bad_request"].includes(error.code) ? ["code", why(error)] : null;
 }
