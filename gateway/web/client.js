@@ -10,6 +10,7 @@
 //   reload {ch}                        read this channel anew by page
 //   busy   {ch}                        so much is said there that it pauses for whoever does not watch it
 
+import { Attendance } from "./attendance.js";
 import { CallError, currentSession, post } from "./http.js";
 import { PolledSocket } from "./polling.js";
 import { Protocol } from "./protocol.js";
@@ -26,7 +27,7 @@ export class Client {
   #listeners = new Map();
   #calls = new Map();
   #tabs = new Tabs({ changed: () => this.#ledAnew(), heard: (message) => this.#heard(message) });
-  #hub = new TabHub(this.#tabs, this.#core, (op, d) => this.#forAnother(op, d));
+  #hub = new TabHub(this.#tabs, this.#core, (op, d, from) => this.#forAnother(op, d, from));
   #link = null;
   #timer = 0;
   #draining = false;
@@ -38,10 +39,28 @@ export class Client {
   #last = 0;
   #skew = 0;
   #shown;
+  #coming = "";
+  /** What this browser's tabs say of the person at them. */
+  attendance;
 
   /** `shown()`: does anybody look at the page? */
   constructor({ shown = () => true } = {}) {
     this.#shown = shown;
+    const client = this;
+    this.attendance = new Attendance({
+      me: this.#tabs.me,
+      now: () => this.#clock(),
+      call: (op, d) => this.call(op, d),
+      get live() {
+        return client.state === "live";
+      },
+      get follows() {
+        return client.role === "follower";
+      },
+      get polls() {
+        return client.via !== "";
+      },
+    });
   }
 
   get state() {
@@ -217,6 +236,7 @@ export class Client {
       for (const ch of stale) this.#hub.reload(ch, 0);
       this.#hub.up(() => this.#greet());
     }
+    this.attendance.begun(this.#coming);
     this.#emit("live", { account, badges, stale: new Set(stale) });
   }
 
@@ -250,7 +270,10 @@ export class Client {
       this.#drain();
     };
     const ear = {
-      opened: told((credential) => this.#core.opened(credential, this.#clock())),
+      opened: told((credential) => {
+        this.#coming = this.attendance.coming;
+        this.#core.opened({ ...credential, presence: this.#coming }, this.#clock());
+      }),
       frame: told((frame) => {
         heard = true;
         if (frame.ev === "ping" && this.role === "leader") this.#hub.pass(frame);
@@ -316,9 +339,9 @@ export class Client {
     this.#drain();
   }
 
-  async #forAnother(op, d) {
+  async #forAnother(op, d, from) {
     try {
-      return { ok: await this.call(op, d) };
+      return { ok: await (this.attendance.forAnother(from, op, d) ?? this.call(op, d)) };
     } catch (error) {
       return { error: error.told };
     }

@@ -22,11 +22,14 @@ export class Composer {
   #waits = false;
   #picker = new PicturePicker(() => this.#pictured());
   #send;
+  #writing;
 
-  /** `send(text, pictures)` is called with what was written and chosen; `shelf` keeps drafts. */
-  constructor(send, shelf) {
+  /** `send(text, pictures)` is called with what was written and chosen; `shelf` keeps drafts; `writing` tells the room
+   * that somebody writes. */
+  constructor(send, shelf, writing) {
     this.#send = send;
     this.#shelf = shelf;
+    this.#writing = writing;
     byId("picks").append(this.#picker.view);
     this.#field.before(this.#picker.button);
     this.#picker.listen(this.#field, byId("talk"));
@@ -43,6 +46,7 @@ export class Composer {
       // Whoever writes on is not done.
       this.#waits = false;
       this.#edited();
+      if (this.#room !== null) this.#writing.edited(this.#room, this.#field.value);
     });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -54,6 +58,7 @@ export class Composer {
   open(room) {
     this.#settled(() => {
       this.#keep();
+      if (room !== this.#room) this.#writing.left();
       this.#room = room;
       const draft = this.#shelf.draft(room);
       this.#show(draft);
@@ -65,6 +70,7 @@ export class Composer {
   close() {
     this.#settled(() => {
       this.#keep();
+      this.#writing.left();
       this.#room = null;
       this.#show({ text: "", at: 0 });
       this.#picker.open(null);
@@ -149,6 +155,7 @@ export class Composer {
     // What failed says so beside itself.
     if (this.#picker.failed || (!text.trim() && !this.#picker.kept.length)) return;
     const pictures = this.#picker.take();
+    this.#writing.sent();
     this.#show({ text: "", at: Date.now() });
     this.#keep();
     this.#send(text.trim() ? text : "", pictures);

@@ -37,11 +37,11 @@ export function face(id, name, kind = "") {
   return el("span", { class: `face tint-${sum} ${kind}`, "aria-hidden": "true" }, sign);
 }
 
-/** A person in a list: face, name, perhaps a note; opens their profile, if `open` is given. */
-export function personRow(card, { open = null, note = "", acts = [] } = {}) {
-  const name = el("span", { class: "person-name" }, card.name, card.handle && el("small", {}, ` @${card.handle}`), note && el("small", { class: "note" }, note));
+/** A person in a list: face (or `sign` in its place), name, perhaps a note and a `label`; opens their profile, if `open` is given. */
+export function personRow(card, { open = null, note = "", acts = [], sign = face(card.id, card.name), label = null } = {}) {
+  const name = el("span", { class: "person-name" }, card.name, card.handle && el("small", {}, ` @${card.handle}`), label, note && el("small", { class: "note" }, note));
   const who = open
-    ? el("button", { class: "person-open", type: "button", data: { account: card.id }, onclick: open }, face(card.id, card.name), name)
-    : el("span", { class: "person-open" }, face(card.id, card.name), name);
+    ? el("button", { class: "person-open", type: "button", data: { account: card.id }, onclick: open }, sign, name)
+    : el("span", { class: "person-open" }, sign, name);
   return el("li", { class: "person-row" }, who, acts.length ? el("span", { class: "acts" }, ...acts) : null);
 }

@@ -13,7 +13,7 @@ export class GroupSheet {
   #nonce = fresh();
   #drawn = "";
 
-  /** `app` has client, people, rooms, profile, menu and contact. */
+  /** `app` has client, people, rooms, dots, profile, menu and contact. */
   constructor(app) {
     this.#app = app;
   }
@@ -59,7 +59,7 @@ export class GroupSheet {
   #person(card, { account, state }) {
     const notes = [state === "invited" && words.invited, account.id === card.creator && words.group_creator].filter(Boolean);
     const shown = account.gone ? { ...account, name: words.gone_person } : account;
-    return personRow(shown, { note: notes.join(" / "), open: account.gone ? null : () => this.#app.profile.open(account.id) });
+    return personRow(shown, { ...this.#app.dots.row(account), note: notes.join(" / "), open: account.gone ? null : () => this.#app.profile.open(account.id) });
   }
 
   #addForm(card) {
@@ -120,9 +120,13 @@ export class GroupSheet {
         { class: "profile-more" },
         button("group-invite", "link", words.group_invite, () => this.#invite()),
         button("group-leave", "link", words.group_leave, () => this.#leave(card)),
-        button("group-report", "link", words.report, () => this.#app.contact.report("room", card.id, words.report_room(card.title))),
+        button("group-report", "link", words.report, () => this.#report(card)),
       ),
     ];
+  }
+
+  #report({ id, title }) {
+    this.#app.contact.use((screen) => screen.report("room", id, words.report_room(title)));
   }
 
   #invite() {

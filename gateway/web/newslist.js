@@ -172,7 +172,7 @@ export class NewsList {
   #follow({ kind, post, community, room, actors }) {
     const { places, ties, profile } = this.#app;
     if (post) this.#owner.openPost(post);
-    else if (kind === "follow_request") ties.open("requests");
+    else if (kind === "follow_request") ties.use((screen) => screen.open("requests"));
     else if (community) places.openPlace(community);
     else if (room) {
       this.#sheet.close();

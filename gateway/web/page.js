@@ -1,21 +1,23 @@
 // The page: puts its parts together and moves between the door, the rooms and a talk.
 
 import { Client } from "./client.js";
-import { Contact } from "./contact.js";
 import { Dialogs } from "./dialogs.js";
 import { demoKey, knock, say } from "./door.js";
 import { byId, fillWords } from "./dom.js";
+import { Dots } from "./dots.js";
 import { why } from "./forms.js";
-import { GroupSheet } from "./group.js";
 import { Home } from "./home.js";
 import { post } from "./http.js";
 import { INSIDE, OPEN, forget, recall } from "./kept.js";
 import { languageSwitch, onLanguage } from "./language.js";
+import { Here } from "./here.js";
 import { Later } from "./later.js";
+import { LinkLine } from "./linkline.js";
 import { Marks } from "./marks.js";
 import { Menu } from "./menu.js";
 import { Notifications } from "./notifications.js";
 import { Outbox } from "./outbox.js";
+import { OwnSign } from "./ownsign.js";
 import { People } from "./people.js";
 import { forgetPictures } from "./picker.js";
 import { closePictures } from "./pictures.js";
@@ -24,6 +26,7 @@ import { Places } from "./places.js";
 import { PostActs } from "./postacts.js";
 import { PostBook } from "./posts.js";
 import { PostBox } from "./postbox.js";
+import { PresenceBook } from "./presence.js";
 import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
@@ -31,7 +34,6 @@ import { Screen } from "./screen.js";
 import { Shelf } from "./shelf.js";
 import { TalkView } from "./talkview.js";
 import { ThreadSheet } from "./thread.js";
-import { Ties } from "./ties.js";
 import { Ways } from "./ways.js";
 import { words } from "./words.js";
 
@@ -40,12 +42,13 @@ const LONG_MS = 30_000;
 
 class Page {
   #noticeTimer = 0;
-  #linked = { state: "stopped", reason: "", via: "" };
 
   constructor() {
     this.client = new Client({ shown: () => document.visibilityState === "visible" });
     this.people = new People(this.client, () => this.#render());
     this.marks = new Marks(this.client, () => this.#marked());
+    this.presence = new PresenceBook(() => this.client.now(), () => this.#presence());
+    this.dots = new Dots(this);
     this.rooms = new RoomBook(this.client, this.people, () => this.#roomsChanged());
     this.shelf = new Shelf();
     this.outbox = new Outbox(this.client, {
@@ -56,37 +59,52 @@ class Page {
     this.book = new PostBook(this.client, this.people);
     this.postbox = new PostBox(this.client, { shelf: this.shelf, changed: () => this.#pending() });
     this.screen = new Screen(this.client);
-    this.placeNames = new PlaceNames(this.client, () => this.#posts((each) => each.render()));
+    this.placeNames = new PlaceNames(this.client, () => {
+      this.#posts((each) => each.render());
+      this.dots.paint();
+    });
     this.talk = new TalkView(this);
     this.list = new RoomList(this);
     this.dialogs = new Dialogs(this);
-    // In the order in which they may stand above each other.
-    this.group = new GroupSheet(this);
-    this.settings = new Later(
-      () => import("./settings.js").then(({ Settings }) => new Settings(this)),
-      () => this.notice(words.errors.offline),
-    );
+    this.#screens();
     this.acts = new PostActs(this);
     this.home = new Home(this);
     this.places = new Places(this);
     this.thread = new ThreadSheet(this);
     this.notifications = new Notifications(this, { openPost: (id) => this.thread.open(id) });
     this.profile = new ProfileSheet(this);
-    this.ties = new Ties(this);
-    this.contact = new Contact(this);
     this.menu = new Menu(this);
+    this.here = new Here(this);
+    this.own = new OwnSign(this);
     this.ways = new Ways(this);
+    this.link = new LinkLine(this.client);
     this.client.on("state", (state) => this.#state(state));
     this.client.on("live", (live) => this.#live(live));
     this.client.on("event", (frame) => this.#event(frame));
     this.client.on("reload", ({ ch }) => this.#reload(ch));
     this.client.on("busy", ({ ch }) => this.home.paused(ch));
-    this.book.on((ids) => this.#posts((each) => each.touched(ids)));
+    this.book.on((ids) => this.#touched(ids));
     this.#listen();
   }
 
   get room() {
     return this.talk.room;
+  }
+
+  /** What is fetched once somebody is inside. */
+  #screens() {
+    const later = (load) => new Later(load, () => this.notice(words.errors.offline));
+    this.group = later(() => import("./group.js").then(({ GroupSheet }) => new GroupSheet(this)));
+    this.settings = later(() => import("./settings.js").then(({ Settings }) => new Settings(this)));
+    this.visibility = later(() => import("./visibility.js").then(({ Visibility }) => new Visibility(this)));
+    this.ties = later(() => import("./ties.js").then(({ Ties }) => new Ties(this)));
+    this.contact = later(() => import("./contact.js").then(({ Contact }) => new Contact(this)));
+  }
+
+  /** The channel one looks at: a community above everything, else the open room. */
+  get place() {
+    const room = this.room && `room:${this.room}`;
+    return this.places.channel ?? (room && this.client.hears(room) ? room : null);
   }
 
   #listen() {
@@ -97,7 +115,6 @@ class Page {
     byId("door-languages").replaceChildren(languageSwitch());
     onLanguage(() => this.#respoken());
     byId("leave").addEventListener("click", () => this.#leave());
-    byId("link-act").addEventListener("click", () => this.#mend());
     addEventListener("hashchange", () => this.#leave());
     addEventListener("online", () => this.client.online());
     addEventListener("pageshow", () => this.client.nudge());
@@ -175,6 +192,8 @@ class Page {
     this.people.clear();
     this.marks.clear();
     this.rooms.clear();
+    this.presence.clear();
+    this.dots.clear();
     this.#posts((each) => each.clear());
     this.screen.clear();
     this.placeNames.clear();
@@ -197,8 +216,7 @@ class Page {
   // The link
 
   #state({ state, reason, via }) {
-    this.#linked = { state, reason, via };
-    this.#tellLink();
+    this.link.tell({ state, reason, via });
     if (!this.people.me && state === "waiting") say("door_waiting");
     if (state !== "refused") return;
     if (reason === "signed_out") {
@@ -211,21 +229,6 @@ class Page {
       return;
     }
     if (!this.people.me) say(`refused_${reason}`, "", () => location.reload());
-  }
-
-  #tellLink() {
-    const { state, reason, via } = this.#linked;
-    byId("link").dataset.state = state;
-    byId("link-text").textContent = words[`state_${via || state}`] ?? words.state_stopped;
-    byId("refusal").hidden = state !== "refused";
-    byId("refusal-text").textContent = words[`refused_${reason}`] ?? "";
-    byId("link-act").textContent = reason === "fault" ? words.page_reload : words.connect_again;
-    byId("link-act").dataset.reason = reason;
-  }
-
-  #mend() {
-    if (byId("link-act").dataset.reason === "fault") location.reload();
-    else this.client.start();
   }
 
   async #live({ account, stale }) {
@@ -266,6 +269,7 @@ class Page {
   // What happens
 
   #event(frame) {
+    if (this.presence.apply(frame)) return;
     this.menu.apply(frame);
     this.book.apply(frame);
     if (frame.ev === "post.deleted") closePictures(frame.d.post);
@@ -287,14 +291,28 @@ class Page {
     for (const each of [this.home, this.places, this.thread, this.profile]) tell(each);
   }
 
+  #touched(ids) {
+    for (const post of ids.map((id) => this.book.get(id))) if (post) this.presence.wrote(post.author.id, post.at);
+    this.#posts((each) => each.touched(ids));
+  }
+
+  /** Who is here, where, or who writes has changed. */
+  #presence() {
+    this.dots.paint();
+    this.talk.present();
+    this.places.crowd();
+    this.own.paint();
+  }
+
   #pending() {
     for (const each of [this.home, this.places, this.thread]) each?.pending();
   }
 
   #roomsChanged() {
+    for (const { last } of this.rooms.list()) if (last && !last.system && !last.deleted) this.presence.wrote(last.author, last.at);
     this.list.render();
     this.talk.head();
-    this.group.changed();
+    this.group.made?.changed();
     const gone = this.room && this.rooms.loaded && !this.rooms.get(this.room);
     if (gone) this.ways.base();
   }
@@ -310,13 +328,13 @@ class Page {
     this.talk.head();
     this.#render();
     this.menu.badge();
-    this.ties.changed();
+    this.ties.made?.changed();
   }
 
   /** Another language: everything on the screen is said again. */
   #respoken() {
     fillWords(document, words);
-    this.#tellLink();
+    this.link.respoken();
     if (this.people.me) this.#tellName();
     this.list.render();
     this.talk.respoken();
@@ -335,12 +353,13 @@ class Page {
     const name = words.you_are(this.people.me.name);
     byId("me").textContent = name;
     byId("me").setAttribute("aria-label", `${words.profile_own}: ${name}`);
+    this.own.draw();
   }
 
   /** The people of a group, or the other one of a DM. */
   #openPeople() {
     const card = this.rooms.get(this.room);
-    if (card?.kind === "group") this.group.open(card.id);
+    if (card?.kind === "group") this.group.use((screen) => screen.open(card.id));
     else if (card?.peer && !card.peer.gone) this.profile.open(card.peer.id);
   }
 

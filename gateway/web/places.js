@@ -4,11 +4,13 @@
 // seq, the newest first, each once; a place one only looks at is watched as long as it is on the screen.
 
 import { fresh } from "./dialogs.js";
+import { put } from "./dots.js";
 import { el, face } from "./dom.js";
 import { Feed } from "./feed.js";
 import { FeedView } from "./feedview.js";
 import { Fault, area, field, form, why } from "./forms.js";
 import { PostForm, reachOf } from "./postform.js";
+import { nameOf } from "./lines.js";
 import { Sheet } from "./sheet.js";
 import { words } from "./words.js";
 
@@ -26,13 +28,19 @@ export class Places {
   #list = el("ol", { class: "posts", id: "place-posts" });
   #view;
   #form = null;
+  #crowd = el("p", { class: "presence", id: "place-here" });
   #nonce = fresh();
 
-  /** `app` has client, book, acts, people, placeNames, postbox, screen and shelf. */
+  /** `app` has client, book, acts, people, presence, dots, here, placeNames, postbox, screen and shelf. */
   constructor(app) {
     this.#app = app;
     this.#view = new FeedView(app, this.#list, { place: false });
     this.#sheet.onClose(() => this.#leaveScreen());
+  }
+
+  /** The channel of the community on the screen, or null. */
+  get channel() {
+    return this.#place?.channel ?? null;
   }
 
   open() {
@@ -64,6 +72,15 @@ export class Places {
 
   render() {
     if (this.#place) this.#view.render();
+  }
+
+  /** Who looks at it now: how many, and those one may see. */
+  crowd() {
+    const { presence, people } = this.#app;
+    const here = presence.crowd(this.channel);
+    const many = !here ? "" : here.few ? words.crowd_few : here.count ? words.crowd(here.count) : "";
+    const names = words.and((here?.people ?? []).map((id) => nameOf(people, id)));
+    put(this.#crowd, many && names ? words.crowd_named(many, names) : many);
   }
 
   touched(ids) {
@@ -186,6 +203,7 @@ export class Places {
   async #show(card) {
     this.#leaveScreen();
     this.#place = card;
+    this.#moved();
     this.#app.placeNames.put(card);
     this.#form = new PostForm(this.#app, {
       name: "post",
@@ -203,8 +221,16 @@ export class Places {
   }
 
   #leaveScreen() {
-    if (this.#place) this.#app.screen.leave(this.#place.channel);
+    if (!this.#place) return;
+    this.#app.screen.leave(this.#place.channel);
     this.#place = null;
+    this.#moved();
+  }
+
+  #moved() {
+    put(this.#crowd, "");
+    this.#app.here.moved();
+    this.#app.dots.look();
   }
 
   #drawPlace() {
@@ -216,6 +242,7 @@ export class Places {
         el("p", { class: "acts" }, back, this.#standing()),
         place.purpose && el("p", { class: "bio" }, place.purpose),
         el("p", { class: "quiet", id: "place-members" }, words.place_members(place.members)),
+        this.#crowd,
         ...(place.role ? this.#form.parts() : [el("p", { class: "quiet" }, words.place_reading)]),
         this.#list,
       ],

@@ -12,7 +12,7 @@ export class PostActs {
   #who = new Sheet("who");
   #catalogue = null;
 
-  /** `app` has client, book, postbox, profile, places, thread, contact and notice(text). */
+  /** `app` has client, book, dots, postbox, profile, places, thread, contact and notice(text). */
   constructor(app) {
     this.#app = app;
   }
@@ -21,6 +21,7 @@ export class PostActs {
   get all() {
     const { profile, thread, contact } = this.#app;
     return {
+      face: (id, name) => this.#app.dots.face(id, name),
       person: (id) => profile.open(id),
       handle: (handle) => this.#try(() => this.#handle(handle)),
       thread: (id) => thread.open(id),
@@ -33,7 +34,7 @@ export class PostActs {
       stamps: (post) => this.#try(() => this.#choose(post)),
       stampName: (id) => this.#name(id),
       remove: (post) => this.#try(() => this.#remove(post)),
-      report: (post) => contact.report("post", post.id, words.report_post),
+      report: (post) => contact.use((screen) => screen.report("post", post.id, words.report_post)),
       who: (post) => this.#try(() => this.#list(post)),
     };
   }

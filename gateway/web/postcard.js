@@ -1,7 +1,7 @@
 // How one post looks. Each function makes a fresh element; who calls decides when.
 
 import { brief, full } from "./dates.js";
-import { el, face } from "./dom.js";
+import { el } from "./dom.js";
 import { tongue } from "./lines.js";
 import { gallery, pictureGist } from "./pictures.js";
 import { words } from "./words.js";
@@ -62,7 +62,7 @@ function name(people, author) {
 
 function head(post, seen, acts) {
   const called = name(seen.people, post.author);
-  const who = el("button", { class: "post-who", type: "button", tabindex: "-1", onclick: () => acts.person(post.author.id) }, face(post.author.id, called), called, el("small", {}, ` @${post.author.handle}`));
+  const who = el("button", { class: "post-who", type: "button", tabindex: "-1", onclick: () => acts.person(post.author.id) }, acts.face(post.author.id, called), called, el("small", {}, ` @${post.author.handle}`));
   const when = el("time", { datetime: new Date(post.at).toISOString(), title: full(post.at) }, brief(post.at));
   const open = el("button", { class: "post-when", type: "button", tabindex: "-1", title: words.post_open, data: { act: "thread" }, onclick: () => acts.thread(post.id) }, when, el("span", { class: "unseen" }, ` ${words.post_open}`));
   const place = seen.place !== null && el("button", { class: "post-place", type: "button", tabindex: "-1", onclick: () => acts.place(post.community) }, seen.place || words.places);

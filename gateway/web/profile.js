@@ -1,7 +1,7 @@
 // Somebody's profile, and what one can do about them: follow, talk, mute, block, report. One's own leads to editing.
 
 import { ask } from "./dialogs.js";
-import { el, face } from "./dom.js";
+import { el } from "./dom.js";
 import { Feed } from "./feed.js";
 import { FeedView } from "./feedview.js";
 import { why } from "./forms.js";
@@ -18,7 +18,7 @@ export class ProfileSheet {
   #view;
   #channel = null;
 
-  /** `app` has client, people, rooms, marks, ties, settings, contact, menu, go(room) and notice(text). */
+  /** `app` has client, people, rooms, marks, dots, ties, settings, visibility, contact, menu, go(room) and notice(text). */
   constructor(app) {
     this.#app = app;
     this.#view = new FeedView(app, this.#list, { place: false });
@@ -121,12 +121,13 @@ export class ProfileSheet {
     return el(
       "div",
       { class: "profile-head" },
-      face(id, name),
+      this.#app.dots.face(id, name, { told: false }),
       el(
         "div",
         {},
         el("p", { class: "profile-name" }, name),
         el("p", { class: "quiet" }, `@${handle}`),
+        this.#app.dots.line(id),
         status && el("p", { class: "profile-status" }, status),
         notes.filter(Boolean).length > 0 && el("p", { class: "notes" }, ...notes.filter(Boolean).map((note) => el("span", { class: "note" }, note))),
       ),
@@ -146,8 +147,8 @@ export class ProfileSheet {
         "p",
         { class: "profile-acts" },
         button("strong", words.profile_edit, () => settings.use((screen) => screen.editProfile())),
-        button("plain", words.tie_lists.following, () => ties.open("following")),
-        button("plain", words.tie_lists.followers, () => ties.open("followers")),
+        button("plain", words.tie_lists.following, () => ties.use((screen) => screen.open("following"))),
+        button("plain", words.tie_lists.followers, () => ties.use((screen) => screen.open("followers"))),
       ),
     ];
   }
@@ -165,13 +166,14 @@ export class ProfileSheet {
           el("p", { class: "acts" }, this.#button("strong", words.follow_accept, () => this.#app.marks.answer(profile, true)), this.#button("plain", words.follow_decline, () => this.#app.marks.answer(profile, false))),
         ),
       !relation.blocked && el("p", { class: "profile-acts" }, this.#followButton(profile), this.#button("plain", words.write_message, () => this.#write(profile))),
-      mutual && el("p", { class: "profile-acts" }, ...["following", "followers"].map((which) => button("plain", words.tie_lists[which], () => this.#app.ties.open(which, profile)))),
+      mutual && el("p", { class: "profile-acts" }, ...["following", "followers"].map((which) => button("plain", words.tie_lists[which], () => this.#app.ties.use((screen) => screen.open(which, profile))))),
       el(
         "p",
         { class: "profile-more" },
+        !relation.blocked && button("link", words.exception, () => this.#app.visibility.use((screen) => screen.openOne(profile))),
         this.#button("link", relation.muted ? words.unmute : words.mute, () => this.#app.marks.set("mute", profile, !relation.muted)),
         this.#button("link", relation.blocked ? words.unblock : words.block, () => this.#block(profile)),
-        button("link", words.report, () => this.#app.contact.report("account", profile.id, words.report_account(profile.name))),
+        button("link", words.report, () => this.#app.contact.use((screen) => screen.report("account", profile.id, words.report_account(profile.name)))),
       ),
     ];
   }

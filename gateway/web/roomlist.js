@@ -9,7 +9,7 @@ export class RoomList {
   #app;
   #rows = new Map();
 
-  /** `app` has people, rooms, marks, profile, go(room), answer(op, room), titleOf(card) and room (the open one). */
+  /** `app` has people, rooms, marks, dots, profile, go(room), answer(op, room), titleOf(card) and room (the open one). */
   constructor(app) {
     this.#app = app;
   }
@@ -69,12 +69,16 @@ export class RoomList {
     return el(
       "button",
       { type: "button", class: "room", "aria-current": open ? "true" : null, data: { room: card.id }, onclick: () => this.#app.go(card.id) },
-      face(card.peer?.id ?? card.id, title, card.kind),
+      this.#sign(card, title),
       el("span", { class: "room-name" }, title),
       el("span", { class: "room-time" }, this.#time(card)),
       el("span", { class: "room-last" }, this.#gist(card)),
       unread,
     );
+  }
+
+  #sign({ id, kind, peer }, title) {
+    return kind === "dm" && peer && !peer.gone ? this.#app.dots.face(peer.id, title, { kind }) : face(peer?.id ?? id, title, kind);
   }
 
   #time(card) {

@@ -139,6 +139,8 @@ export class RoomBook {
   }
 
   #roomEvent({ ev, seq, d }, card) {
+    // What is fleeting moves nothing here.
+    if (seq === undefined) return;
     if (!card) {
       this.load();
       return;

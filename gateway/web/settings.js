@@ -9,6 +9,7 @@ import { languageSwitch } from "./language.js";
 import { letters } from "./letters.js";
 import { Sheet } from "./sheet.js";
 import { Switches } from "./switches.js";
+import { ExceptionList } from "./visibility.js";
 import { words } from "./words.js";
 
 const LINKS = 4;
@@ -20,11 +21,13 @@ export class Settings {
   #sheet = new Sheet("settings");
   #profile = null;
   #switches;
+  #exceptions;
 
   /** `app` has client, people, profile, contact, renamed(profile) and gone(text). */
   constructor(app) {
     this.#app = app;
     this.#switches = new Switches(app.client);
+    this.#exceptions = new ExceptionList(app.client, (text) => this.#sheet.fail(text));
   }
 
   /** Language, privacy, data. */
@@ -43,6 +46,7 @@ export class Settings {
     try {
       this.#profile = await this.#app.client.call("account.get", { account: this.#app.people.me.id });
       await this.#switches.load();
+      await this.#exceptions.load();
     } catch (error) {
       this.#sheet.fail(why(error));
       return;
@@ -112,7 +116,7 @@ export class Settings {
     if (!this.#profile) return { title, parts: [language, el("p", { class: "quiet" }, words.loading)] };
     return {
       title,
-      parts: [language, this.#section(words.privacy, this.#privacyForm()), this.#news(), this.#section(words.data, ...this.#data())],
+      parts: [language, this.#section(words.privacy, this.#privacyForm(), this.#exceptions.draw()), this.#news(), this.#section(words.data, ...this.#data())],
     };
   }
 

@@ -184,7 +184,7 @@ export class TabHub {
   #joined = new Set();
   #hello = null;
 
-  /** `core` is the leader's; `ask(op, d)` runs an operation and resolves with {ok} or {error}. */
+  /** `core` is the leader's; `ask(op, d, tab)` runs an operation for a tab and resolves with {ok} or {error}. */
   constructor(tabs, core, ask) {
     this.#tabs = tabs;
     this.#core = core;
@@ -249,7 +249,7 @@ export class TabHub {
       const live = op === "connect" ? [{ ev: "live", d: {} }] : [];
       [reply, ...missed, ...live].forEach(tell);
     } else {
-      tell({ id, ...(await this.#ask(op, d)) });
+      tell({ id, ...(await this.#ask(op, d, from)) });
     }
   }
 

@@ -9,11 +9,13 @@ import { contents, gist, nameOf, pendingRow, place, signature } from "./lines.js
 import { closePictures } from "./pictures.js";
 import { Quotes } from "./quotes.js";
 import { ownStamp } from "./reactions.js";
+import { RoomHere } from "./roomhere.js";
 import { Scroll } from "./scroll.js";
 import { Stamps } from "./stamps.js";
 import { Timeline } from "./timeline.js";
 import { walkable } from "./walk.js";
 import { words } from "./words.js";
+import { Writing } from "./writing.js";
 
 const READ_MS = 400;
 const NEAR_SCREENS = 0.5;
@@ -26,6 +28,7 @@ export class TalkView {
   #nodes = new Map();
   #announcer = new Announcer(byId("heard"));
   #quotes;
+  #here;
   #stamps;
   #unfolded = new Set();
   #scroll;
@@ -36,14 +39,16 @@ export class TalkView {
   #fresh = 0;
   #readTimer = 0;
 
-  /** `app` has client, people, rooms, outbox, marks, profile, contact and notice(text). */
+  /** `app` has client, people, presence, dots, rooms, outbox, marks, profile, contact and notice(text). */
   constructor(app) {
     this.#app = app;
     this.#quotes = new Quotes(app.client, () => this.render());
     this.#stamps = new Stamps(app, () => this.render());
     this.#scroll = new Scroll(this.#log, this.#list, () => this.#moved());
     walkable(this.#log, this.#list);
-    this.#composer = new Composer((text, pictures) => this.#say(text, pictures), app.shelf);
+    this.#here = new RoomHere(app);
+    const writing = new Writing((room, on) => this.#writes(room, on), Date.now);
+    this.#composer = new Composer((text, pictures) => this.#say(text, pictures), app.shelf, writing);
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
     byId("talk").addEventListener("keydown", (event) => {
@@ -91,6 +96,7 @@ export class TalkView {
     this.#composer.close();
     this.#timeline = null;
     this.#empty();
+    this.#here.show(null);
   }
 
   #empty() {
@@ -124,6 +130,12 @@ export class TalkView {
     const note = blocked ? words.blocked_note : card.state === "draft" ? words.draft_note : waits ? words.request_note : "";
     byId("room-note").textContent = note;
     byId("room-note").hidden = !note;
+    this.#here.show(card);
+  }
+
+  /** Somebody came, went or writes. */
+  present() {
+    this.#here.paint();
   }
 
   /** Another language: what stands around the lines is said again as well. */
@@ -198,6 +210,7 @@ export class TalkView {
     let before = null;
     let next = this.#list.firstElementChild;
     for (const message of timeline.lines) {
+      if (!message.system) this.#app.presence.wrote(message.author, message.at);
       const node = this.#node(this.#line(message, place(message, before, message === mark)));
       if (node !== next) this.#list.insertBefore(node, next);
       else next = next.nextElementSibling;
@@ -255,7 +268,7 @@ export class TalkView {
     stamp: (message) => this.#stamps.pick(ownStamp(message, this.#app.people.me?.id), (stamp) => this.#react(message, stamp)),
     react: (message, stamp) => this.#react(message, stamp),
     remove: (message) => this.#remove(message),
-    report: (message) => this.#app.contact.report("message", message.id, words.report_message),
+    report: (message) => this.#app.contact.use((screen) => screen.report("message", message.id, words.report_message)),
     person: (id) => this.#app.profile.open(id),
     unfold: (message) => {
       this.#unfolded.add(message.id);
@@ -304,6 +317,12 @@ export class TalkView {
     if (!message) return;
     const { people } = this.#app;
     byId("reply-text").textContent = `${nameOf(people, message.author)}: ${gist(people, message)}`;
+  }
+
+  /** A letter that nobody asked for yet is not seen being written. */
+  #writes(room, on) {
+    const { client, rooms } = this.#app;
+    if (rooms.get(room)?.state === "open" && !client.via) client.call("room.typing", { room, on }).catch(() => {});
   }
 
   async #say(text, pictures) {

@@ -6,7 +6,7 @@ export class Ways {
   #app;
   #base = "home";
 
-  /** `app` has rooms, talk, list and home. */
+  /** `app` has rooms, talk, list, home and here. */
   constructor(app) {
     this.#app = app;
     byId("way-home").addEventListener("click", () => this.#to("home"));
@@ -62,6 +62,7 @@ export class Ways {
 
   #view(name) {
     document.body.dataset.view = name;
+    this.#app.here.moved();
     byId("way-home").setAttribute("aria-current", String(name === "home"));
     byId("way-rooms").setAttribute("aria-current", String(name !== "home"));
     if (name === "home") this.#app.home.woken();

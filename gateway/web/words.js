@@ -7,17 +7,19 @@ import { EN } from "./words.en.js";
 import { EN_NOTICES } from "./words.en.notices.js";
 import { EN_PEOPLE } from "./words.en.people.js";
 import { EN_PICTURES } from "./words.en.pictures.js";
+import { EN_PRESENCE } from "./words.en.presence.js";
 import { EN_POSTS } from "./words.en.posts.js";
 import { JA } from "./words.ja.js";
 import { JA_NOTICES } from "./words.ja.notices.js";
 import { JA_PEOPLE } from "./words.ja.people.js";
 import { JA_PICTURES } from "./words.ja.pictures.js";
+import { JA_PRESENCE } from "./words.ja.presence.js";
 import { JA_POSTS } from "./words.ja.posts.js";
 
 const KEPT = "tsudoi.language";
 const TABLES = {
-  ja: { ...JA, ...JA_PEOPLE, ...JA_PICTURES, ...JA_POSTS, ...JA_NOTICES },
-  en: { ...EN, ...EN_PEOPLE, ...EN_PICTURES, ...EN_POSTS, ...EN_NOTICES },
+  ja: { ...JA, ...JA_PEOPLE, ...JA_PICTURES, ...JA_POSTS, ...JA_NOTICES, ...JA_PRESENCE },
+  en: { ...EN, ...EN_PEOPLE, ...EN_PICTURES, ...EN_POSTS, ...EN_NOTICES, ...EN_PRESENCE },
 };
 
 export const LANGUAGES = Object.keys(TABLES);
