@@ -27,10 +27,7 @@ export class Dots {
     setInterval(() => this.#grown(), AGE_MS);
     onLanguage(() => this.paint());
     app.client.on("state", ({ state }) => state === "live" || app.presence.lost());
-    app.client.on("live", () => {
-      this.#asked = "";
-      this.look();
-    });
+    app.client.on("live", () => this.again());
   }
 
   /** A face with its dot. `told`: a screen reader hears what the dot shows. */
@@ -64,8 +61,10 @@ export class Dots {
     this.#timer ||= setTimeout(() => this.#watch(), GATHER_MS);
   }
 
-  clear() {
+  /** Ask again for everybody on the screen. */
+  again() {
     this.#asked = "";
+    this.look();
   }
 
   #made(node, as, id) {
@@ -120,10 +119,7 @@ export class Dots {
   #grown() {
     if (document.visibilityState !== "visible") return;
     this.paint();
-    if (this.#app.client.via) {
-      this.#asked = "";
-      this.look();
-    }
+    if (this.#app.client.via) this.again();
   }
 
   async #watch() {

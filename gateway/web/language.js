@@ -38,15 +38,17 @@ export function choose(language) {
   for (const listener of listeners) listener();
 }
 
-/** Draw the contents of `place` anew and put back what was typed, chosen and focused, by the fields' ids and names. */
+/** Draw the contents of `place` anew and put back what was typed, chosen, focused (by the fields' ids and names) and unfolded. */
 export function keepTyped(place, draw) {
   const key = (input) => input.id || `${input.name}=${input.value}`;
   const before = new Map();
   for (const input of place.querySelectorAll("input, textarea, select")) {
     before.set(key(input), { value: input.value, checked: input.checked });
   }
+  const unfolded = [...place.querySelectorAll("details")].map((each) => each.open);
   const focused = place.contains(document.activeElement) ? key(document.activeElement) : null;
   draw();
+  [...place.querySelectorAll("details")].forEach((each, at) => (each.open ||= unfolded[at] ?? false));
   for (const input of place.querySelectorAll("input, textarea, select")) {
     const kept = before.get(key(input));
     if (!kept) continue;

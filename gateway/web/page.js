@@ -193,7 +193,6 @@ class Page {
     this.marks.clear();
     this.rooms.clear();
     this.presence.clear();
-    this.dots.clear();
     this.#posts((each) => each.clear());
     this.screen.clear();
     this.placeNames.clear();

@@ -9,8 +9,11 @@ const WITHIN = [["5m", 5], ["15m", 15], ["30m", 30], ["1h", 60], ["3h", 180], ["
 const BOUND_MS = new Map(WITHIN.map(([name, minutes]) => [name, minutes * MINUTE_MS]));
 // The end of somebody's writing is told; if that was lost, it is over after this at the latest.
 const WRITING_MS = 2 * MINUTE_MS;
-const UNKNOWN = { state: "unknown", seen: null, doing: null, at: 0 };
-const OFFLINE = { state: "offline", seen: null, doing: null, at: 0 };
+// A bucket that was just told stands as it is for a while, else it would be another one at once.
+const FRESH_MS = MINUTE_MS;
+const UNKNOWN = { state: "unknown", seen: null, doing: null };
+const OFFLINE = { state: "offline", seen: null, doing: null };
+const HERE = new Set(["online", "idle"]);
 
 /** Milliseconds since somebody was last here → the name of the bucket, as `Seen` on the wire. */
 export function seenWithin(ageMs) {
@@ -35,11 +38,15 @@ export class PresenceBook {
   view(id) {
     const known = this.#people.get(id);
     if (!known) return null;
-    const { state, seen, doing, at } = known;
-    if (!seen) return { state, seen: null, doing };
+    const { state, seen, doing } = known;
+    return { state, seen: seen && seenWithin(this.#age(id, known)), doing };
+  }
+
+  /** How long ago somebody was here at most, in ms. */
+  #age(id, { seen, at, left }) {
     const now = this.#now();
-    const bound = (BOUND_MS.get(seen) ?? Infinity) + now - at;
-    return { state, seen: seenWithin(Math.min(bound, now - (this.#wrote.get(id) ?? -Infinity))), doing };
+    const age = left ? now - at : (BOUND_MS.get(seen) ?? Infinity) + Math.max(0, now - at - FRESH_MS);
+    return Math.min(age, now - (this.#wrote.get(id) ?? -Infinity));
   }
 
   /** Those of `ids` who look at this channel now. */
@@ -101,7 +108,9 @@ export class PresenceBook {
     }
     const at = this.#now();
     for (const [id, view] of Object.entries(people)) {
-      this.#people.set(id, { ...view, at });
+      // Whoever goes before one's eyes went now.
+      const left = view.seen === "5m" && HERE.has(this.#people.get(id)?.state);
+      this.#people.set(id, { ...view, at, left });
       if (view.state === "offline") for (const room of this.#writing.keys()) this.#ends(room, id);
     }
     for (const [ch, here] of Object.entries(places)) {

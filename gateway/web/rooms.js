@@ -134,13 +134,13 @@ export class RoomBook {
   apply(frame) {
     const { ev, d } = frame;
     if (ev === "room.read") this.#readIs(d.room, d);
+    // Whatever else is fleeting moves nothing here.
+    else if (frame.seq === undefined) return;
     else if (frame.ch.startsWith("user:")) ev.startsWith("notification.") || this.load();
     else if (frame.ch.startsWith("room:")) this.#roomEvent(frame, this.#rooms.get(frame.ch.slice("room:".length)));
   }
 
   #roomEvent({ ev, seq, d }, card) {
-    // What is fleeting moves nothing here.
-    if (seq === undefined) return;
     if (!card) {
       this.load();
       return;

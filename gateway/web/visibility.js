@@ -19,7 +19,7 @@ export class Visibility {
   #card = null;
   #shown = undefined;
 
-  /** `app` has client, people, profile and renamed(profile). */
+  /** `app` has client, people and profile. */
   constructor(app) {
     this.#app = app;
   }
@@ -66,13 +66,11 @@ export class Visibility {
   }
 
   #draw() {
-    const seen = (who) => presenceWords(this.#seen?.[who]) || "…";
-    const row = (who) => el("li", {}, el("span", {}, words.visibility_as[who]), " ", el("b", { class: "seen-as", data: { as: who } }, seen(who)));
     return {
       title: words.visibility,
       parts: [
         this.#choices(words.presence_to, AUDIENCES.map((to) => [to, words.visibility_to[to]]), this.#to, (to) => this.#choose(to)),
-        el("ul", { class: "seen-by", role: "status" }, row("mutuals"), row("others")),
+        this.#seenBy(["mutuals", words.visibility_as.mutuals], ["others", words.visibility_as.others]),
         el("p", { class: "quiet" }, words.visibility_words),
         el("p", { class: "quiet" }, words.visibility_one_hint),
         el("p", { class: "acts" }, el("button", { class: "link", type: "button", onclick: () => this.#app.profile.open(this.#app.people.me.id) }, words.profile_own)),
@@ -83,6 +81,12 @@ export class Visibility {
   #choices(label, choices, now, act) {
     const button = ([to, text]) => el("button", { class: "tab", type: "button", "aria-pressed": String(to === now), disabled: now === null, data: { to }, onclick: () => act(to) }, text);
     return el("div", { class: "tabs", role: "group", "aria-label": label }, ...choices.map(button));
+  }
+
+  /** How each of these sees one now. */
+  #seenBy(...viewers) {
+    const row = ([who, called]) => el("p", {}, `${called} `, el("b", { data: { as: who } }, presenceWords(this.#seen?.[who]) || "…"));
+    return el("div", { class: "seen-by", role: "status" }, ...viewers.map(row));
   }
 
   // One person
@@ -119,7 +123,7 @@ export class Visibility {
       title: words.exception_of(this.#card.name),
       parts: [
         this.#choices(words.exception, choices, now, (to) => this.#except(JSON.parse(to))),
-        el("ul", { class: "seen-by", role: "status" }, el("li", {}, el("span", {}, words.visibility_from(this.#card.name)), " ", el("b", { class: "seen-as", data: { as: "account" } }, presenceWords(this.#seen?.account) || "…"))),
+        this.#seenBy(["account", words.visibility_from(this.#card.name)]),
         el("p", { class: "quiet" }, words.exception_hint),
         el("p", { class: "quiet" }, words.visibility_words),
       ],

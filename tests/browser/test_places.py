@@ -137,6 +137,18 @@ def test_what_is_being_written_stays_while_posts_come(visit: Visit, link: str) -
     count(theirs.locator(".post"), 1)
 
 
+def test_what_is_unfolded_stays_when_all_is_said_again(visit: Visit, link: str) -> None:
+    from tests.browser.test_access import SPEAK
+
+    sheet = places(visit.person(link, "aki"))
+    sheet.locator("summary").click()
+    sheet.locator("#place_name").fill("朝の会")
+    sheet.page.evaluate(SPEAK, "en")
+    says(sheet.locator("summary"), "Found a community")
+    assert sheet.locator("#place_name").is_visible()
+    assert sheet.locator("#place_name").input_value() == "朝の会"
+
+
 def test_149_characters_fit_and_the_page_counts_as_the_server_does(visit: Visit, link: str) -> None:
     aki = visit.person(link, "aki")
     sheet = found(aki, "短いことば")
