@@ -16,6 +16,7 @@ from gateway.http import HEADERS
 from realtime.errors import ERRORS
 from realtime.gate import Audience, WriteFrom
 from realtime.models import Reading
+from realtime.presence import PresenceState, Seen
 from realtime.relations import ReportReason
 from realtime.table import OPERATIONS
 from tests.gateway.test_docs_page import luminance
@@ -28,10 +29,12 @@ PAGES = ("index.html", "invite.html")
 SILENT = ("lanes.js", "protocol.js", "rules.js", "streams.js")
 WITHOUT_DOM = (
     *SILENT,
+    "attendance.js",
     "client.js",
     "feed.js",
     "http.js",
     "kept.js",
+    "later.js",
     "letters.js",
     "marks.js",
     "only.js",
@@ -41,6 +44,7 @@ WITHOUT_DOM = (
     "polling.js",
     "postbox.js",
     "posts.js",
+    "presence.js",
     "quotes.js",
     "reactions.js",
     "rooms.js",
@@ -50,6 +54,7 @@ WITHOUT_DOM = (
     "timeline.js",
     "uploads.js",
     "wiresocket.js",
+    "writing.js",
 )
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in OURS if path.suffix != ".png"}
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
@@ -163,11 +168,7 @@ def test_no_sentence_stands_outside_the_tables() -> None:
     assert spoken == set()
 
 
-NOT_IN_THE_PAGE = {
-    "channel.signal",
-    *(name for name in OPERATIONS if name.startswith("presence.")),
-    "room.typing",
-}
+NOT_IN_THE_PAGE = {"channel.signal"}
 """Signals are for programs."""
 
 
@@ -192,6 +193,15 @@ def test_errors_of_the_page_are_codes_or_reasons(language: str) -> None:
     assert named - own <= set(ERRORS)
     reasons = {name.partition(".")[2] for name in table(language) if name.startswith("report_reasons.")}
     assert reasons == {str(reason) for reason in ReportReason}
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_there_are_words_for_every_presence(language: str) -> None:
+    words = table(language)
+    assert set(re.findall(r"(\w+): ", words["presence_states"])) == {str(state) for state in PresenceState}
+    told = {name.partition(".")[2] for name in words if name.startswith("seen_within.")}
+    assert told == {f"s{seen}" for seen in Seen}
+    assert set(re.findall(r"(\w+): ", words["visibility_to"])) == {str(to) for to in Audience}
 
 
 def test_words_stand_out_in_both_schemes() -> None:
