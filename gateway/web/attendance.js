@@ -6,6 +6,8 @@
 
 const AWAY_MS = 5 * 60_000;
 const LEASE_MS = 150_000;
+// Whoever loads the page anew, or goes from one tab to another, does not go away in between.
+const REST_MS = 1_000;
 const SOON_MS = 5_000;
 const ACCOUNTS_MAX = 500;
 const PLACES_MAX = 20;
@@ -41,11 +43,12 @@ export class Attendance {
   #link;
   #claims = new Map();
   #screens = new Map();
-  #told = "";
+  #told = null;
   #telling = false;
+  #resting = false;
   #asking = Promise.resolve();
 
-  /** `link` has me (the name of this tab), now(), call(op, d), live, follows (another tab leads) and polls. */
+  /** `link` has me (the name of this tab), now(), later(act, ms), call(op, d), live, follows (another tab leads) and polls. */
   constructor(link) {
     this.#link = link;
   }
@@ -57,14 +60,14 @@ export class Attendance {
 
   /** The link is live; it began with `coming`, unless it is another tab's. */
   begun(coming) {
-    this.#told = this.#link.follows ? "" : JSON.stringify({ active: coming === "online", place: null });
+    this.#told = this.#link.follows ? null : { active: coming === "online", place: null };
     this.#tell();
   }
 
   /** What this tab says of itself: {active, place, front (it has the focus)}. Said `again`, it tells the leading tab that it lives. */
   say(claim, { again = false } = {}) {
     this.#claim(this.#link.me, claim);
-    if (again && this.#link.follows) this.#told = "";
+    if (again && this.#link.follows) this.#told = null;
     this.#tell();
   }
 
@@ -96,12 +99,12 @@ export class Attendance {
     return { active: used.length > 0, place: at?.place ?? null };
   }
 
-  async #tell() {
+  async #tell({ rested = false } = {}) {
     if (!this.#link.live || this.#link.polls || this.#telling) return;
     const said = this.#link.follows ? this.#own() : this.#person();
-    const told = JSON.stringify(said);
-    if (told === this.#told) return;
-    this.#told = told;
+    if (JSON.stringify(said) === JSON.stringify(this.#told)) return;
+    if (!said.active && this.#told?.active && !this.#link.follows && !rested) return this.#rest();
+    this.#told = said;
     this.#telling = true;
     try {
       await this.#link.call("presence.set", said);
@@ -110,6 +113,15 @@ export class Attendance {
     }
     this.#telling = false;
     this.#tell();
+  }
+
+  #rest() {
+    if (this.#resting) return;
+    this.#resting = true;
+    this.#link.later(() => {
+      this.#resting = false;
+      this.#tell({ rested: true });
+    }, REST_MS);
   }
 
   #own() {
@@ -122,8 +134,8 @@ export class Attendance {
       // A place that was closed meanwhile; that one is here is true all the same.
       this.#link.call("presence.set", { ...said, place: null }).catch(() => {});
     } else if (error.retryMs) {
-      setTimeout(() => {
-        this.#told = "";
+      this.#link.later(() => {
+        this.#told = null;
         this.#tell();
       }, error.retryMs);
     }

@@ -50,6 +50,7 @@ export class Client {
     this.attendance = new Attendance({
       me: this.#tabs.me,
       now: () => this.#clock(),
+      later: (act, ms) => setTimeout(act, ms),
       call: (op, d) => this.call(op, d),
       get live() {
         return client.state === "live";

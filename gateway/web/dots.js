@@ -9,6 +9,7 @@ import { words } from "./words.js";
 
 const AGE_MS = 30_000;
 const GATHER_MS = 200;
+const EVERY_MS = 1_000;
 
 /** What is said of a view of the presence book; "" while nothing is known. */
 export function presenceWords(view) {
@@ -20,11 +21,16 @@ export class Dots {
   #app;
   #timer = 0;
   #asked = "";
+  #askedAt = 0;
 
   /** `app` has client, presence, people, rooms, room, places, placeNames, menu, titleOf(card) and go(room). */
   constructor(app) {
     this.#app = app;
     setInterval(() => this.#grown(), AGE_MS);
+    document.addEventListener("visibilitychange", () => {
+      this.#grown();
+      this.look();
+    });
     onLanguage(() => this.paint());
     app.client.on("state", ({ state }) => state === "live" || app.presence.lost());
     app.client.on("live", () => this.again());
@@ -58,7 +64,7 @@ export class Dots {
 
   /** Somebody else is on the screen, or nobody any more. */
   look() {
-    this.#timer ||= setTimeout(() => this.#watch(), GATHER_MS);
+    this.#timer ||= setTimeout(() => this.#watch(), Math.max(GATHER_MS, this.#askedAt + EVERY_MS - Date.now()));
   }
 
   /** Ask again for everybody on the screen. */
@@ -117,7 +123,7 @@ export class Dots {
 
   /** Time has passed: bounds grew. Where pushes do not come, people are asked for again. */
   #grown() {
-    if (document.visibilityState !== "visible") return;
+    if (!shown()) return;
     this.paint();
     if (this.#app.client.via) this.again();
   }
@@ -125,11 +131,12 @@ export class Dots {
   async #watch() {
     this.#timer = 0;
     const { client, presence } = this.#app;
-    if (client.state !== "live") return;
+    if (client.state !== "live" || !shown()) return;
     const screen = this.#screen();
     const asked = JSON.stringify([[...screen.accounts].sort(), screen.places]);
     if (asked === this.#asked) return;
     this.#asked = asked;
+    this.#askedAt = Date.now();
     try {
       presence.take(await client.attendance.show(screen));
     } catch (error) {
@@ -146,6 +153,10 @@ export class Dots {
     const accounts = [people.me?.id, ...inside, ...nodes.map((node) => node.dataset.presence)].filter(Boolean);
     return { accounts: [...new Set(accounts)], places: places.channel ? [places.channel] : [] };
   }
+}
+
+function shown() {
+  return document.visibilityState === "visible";
 }
 
 /** Words, if they are others than before: a screen reader is not told the same thing twice. */
