@@ -320,6 +320,7 @@ class Page {
     this.list.render();
     this.talk.render();
     this.#posts((each) => each.render());
+    this.#presence();
   }
 
   /** Whom one blocks or mutes has changed, or who asks to follow. */
@@ -338,6 +339,7 @@ class Page {
     this.list.render();
     this.talk.respoken();
     this.menu.badge();
+    this.places.crowd();
     this.notifications.respoken();
   }
 

@@ -82,6 +82,28 @@ def test_a_profile_is_written_and_read(visit: Visit, link: str) -> None:
     says(sheet, "@mio")
 
 
+def test_a_screen_that_could_not_be_fetched_is_fetched_when_wanted(visit: Visit, link: str) -> None:
+    visit.forgive("ERR_FAILED")
+    context = visit.context(**DESKTOP)
+    away: list[str] = []
+
+    def lost(route: Any) -> None:
+        away.append(route.request.url)
+        route.abort()
+
+    context.route("**/settings.js", lost)
+    aki = visit.page(link, context)
+    aki.locator("[data-handle=aki]").click()
+    aki.locator(".room").first.wait_for()
+    entry(aki, "menu-settings")
+    says(aki.locator("#notice"), "つながっていません")
+    assert away, "it was tried"
+    assert aki.locator("#settings[open]").count() == 0
+    context.unroute("**/settings.js")
+    entry(aki, "menu-settings")
+    aki.locator("#settings[open] #privacy-settings").wait_for()
+
+
 def test_a_private_account_lets_people_in_one_by_one(visit: Visit, demo: ServerProcess, link: str) -> None:
     aki = visit.person(link, "aki")
     entry(aki, "menu-settings")
