@@ -170,14 +170,15 @@ def test_writing_is_seen_by_an_open_conversion_and_not_for_nothing(
     # Emptied: nobody writes any more.
     haru.locator("#composer-text").fill("")
     is_so(aki.locator("#typing"), "")
-    assert [d["on"] for d in frames.of("room.typing")] in ([True, False], [True, True, False])
-    told = len(frames.of("room.typing"))
+    told = [d["on"] for d in frames.of("room.typing")]
+    assert told[0] is True
+    assert told.count(False) <= 1, "taken back once, unless it was over by itself"
     haru.locator("#composer-text").fill("   ")
     haru.locator("#composer-text").fill("")
     write(haru, "いま書いた")
     line(aki, "いま書いた").wait_for()
     is_so(aki.locator("#typing"), "")
-    assert all(d["on"] for d in frames.of("room.typing")[told:]), "what was sent ends it by itself"
+    assert all(d["on"] for d in frames.of("room.typing")[len(told) :]), "what was sent ends it by itself"
     # Somebody muted is not told of, and whoever leaves the room writes no more.
     mute(aki, demo, "haru", "add")
     haru.locator("#composer-text").press_sequentially("まだ", delay=3_100)
@@ -315,7 +316,8 @@ def test_presence_keeps_the_rules(visit: Visit, demo: ServerProcess, link: str) 
     assert judge.dialog() == []
     aki.keyboard.press("Escape")
     aki.locator("#people-button").click()
-    aki.locator("#profile .profile-more button").first.click()
+    # Judged in both languages, it may speak either now.
+    aki.locator("#profile .profile-more button").nth(1).click()
     aki.locator("#exception [data-to=null][aria-pressed=true]").wait_for()
     assert judge.dialog() == []
     aki.keyboard.press("Escape")
