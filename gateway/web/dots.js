@@ -23,7 +23,7 @@ export class Dots {
   #asked = "";
   #askedAt = 0;
 
-  /** `app` has client, presence, people, rooms, room, places, placeNames, menu, titleOf(card) and go(room). */
+  /** `app` has client, presence, people, rooms, room, talk, places, placeNames, menu, titleOf(card) and go(room). */
   constructor(app) {
     this.#app = app;
     setInterval(() => this.#grown(), AGE_MS);
@@ -125,6 +125,7 @@ export class Dots {
   #grown() {
     if (!shown()) return;
     this.paint();
+    this.#app.talk.present();
     if (this.#app.client.via) this.again();
   }
 
