@@ -37,6 +37,7 @@ from presence.keeper import Keeper, Pulse
 from presence.telling import Hub as HubView
 from realtime.buckets import Buckets
 from realtime.closes import Close
+from realtime.emotext import VERSION as EMOTEXT_VERSION
 from realtime.events import Hello, Ping, Reconnect, control_frame
 from realtime.hub import Hub
 from realtime.requests import NONCE_CHARS_MAX, PICTURES_MAX, POSITIONS_MAX, Coming
@@ -50,7 +51,6 @@ from storage.marks import Marks
 
 log = structlog.get_logger("node")
 PROTOCOL = "tsudoi.v1"
-EMOTEXT_VERSION = 0
 JITTER_MS = (500, 10_000)
 DRAIN_S = (1.0, 15.0)
 PEER_CONNECTS_PER_S = 500

@@ -33,6 +33,7 @@ NOUNS = {
     "message": "Lines of a room.",
     "community": "Places with one interest, open to everybody.",
     "post": "Very short texts, of a community or of a person.",
+    "emotext": "Effects by which text moves.",
     "timeline": "Posts by page: of whom one follows, of places, people and threads.",
     "reaction": "Stamps and likes under posts.",
     "notification": "What others did that concerns one.",

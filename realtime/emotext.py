@@ -9,24 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
 
-from msgspec import Meta, field
+from msgspec import field
 
 from realtime.errors import Refusal
 from realtime.models import Shape
 from realtime.operations import Request
-from realtime.requests import Label, Text
+from realtime.requests import Effects, Text
 
 VERSION = 1
 DURATION_MS_MAX = 5000
 LEAD_MS = 400
 """How long after a line's time its text begins to move: by then all who hear it have it (FEATURES §4, frames)."""
-EFFECTS_MAX = 8
-EffectId = Label | Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Effects = Annotated[list[EffectId], Meta(max_length=EFFECTS_MAX)]
-"""Ids of effects, or the numbers that the model network gives them. More than one of a category is refused by name, so a few more
-than can be right are read."""
 
 
 class EmotextCategory(StrEnum):
@@ -58,7 +52,7 @@ class EmotextFrame(Shape, frozen=True, kw_only=True, omit_defaults=True):
     hue: float = 0.0
     opacity: float = 1.0
     blur: float = 0.0
-    ease: tuple[float, float, float, float] | None = None
+    ease: tuple[float, ...] | None = None
 
 
 class EmotextMovement(Shape, frozen=True, kw_only=True):
@@ -143,7 +137,8 @@ class EmotextLayer(Shape, frozen=True, kw_only=True):
 
 
 class EmotextScore(Shape, frozen=True, kw_only=True):
-    """A text and its effects, ready to be played. `graphemes` are the first of the text, `rest` is what follows and stands still;
+    """A text and its effects, ready to be played. `graphemes` are the first of the text (of scripts
+    that join their letters or run from right to left: words), `rest` is what follows and stands still;
     `moving` are the places of those graphemes that show something. Everything is at rest at `duration_ms`."""
 
     version: int

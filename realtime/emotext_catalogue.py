@@ -20,7 +20,7 @@ from realtime.emotext import (
     EmotextShape,
 )
 
-Ease = tuple[float, float, float, float]
+Ease = tuple[float, ...]
 OUT: Ease = (0.2, 0.7, 0.4, 1.0)
 IN: Ease = (0.6, 0.0, 0.8, 0.3)
 SWAY: Ease = (0.4, 0.0, 0.6, 1.0)

@@ -31,6 +31,11 @@ from realtime.text import GRAPHEME_CODEPOINTS_MAX
 MOVING_MAX = 160
 """More than the 149 of a post; of a longer message the beginning moves."""
 _CLUSTER = regex.compile(r"\X")
+WORD_MAX = 24
+"""Letters of one word that move together, where they cannot be told apart."""
+_JOINED = regex.compile(
+    r"[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Mongolian}]"
+)
 _BLANK = regex.compile(r"\p{White_Space}+\Z")
 _BITS = 0xFFFFFFFF
 _BISECTIONS = 48
@@ -66,15 +71,21 @@ def compile_score(text: str, effects: Sequence[EmotextEffect], seed: int) -> Emo
 
 
 def _beginning(text: str) -> tuple[list[str], int]:
-    """The first graphemes of a text, and where they end."""
+    """The first graphemes of a text, and where they end. Letters of scripts that join their letters, or that run from right
+    to left, are one piece as far as they stand together: alone they would look or stand otherwise."""
     found: list[str] = []
-    end = 0
+    end = letters = 0
     for match in _CLUSTER.finditer(text):
-        if len(found) == MOVING_MAX:
-            break
         if match.end() - end > GRAPHEME_CODEPOINTS_MAX:
             raise Refusal("text_invalid", "A character is stacked from too many marks.", at="$.text")
-        found.append(match.group())
+        letters = letters + 1 if _JOINED.match(match.group()) else 0
+        if 1 < letters <= WORD_MAX:
+            found[-1] += match.group()
+        elif len(found) == MOVING_MAX:
+            break
+        else:
+            letters = min(letters, 1)
+            found.append(match.group())
         end = match.end()
     return found, end
 
@@ -179,7 +190,7 @@ def _between(a: EmotextFrame, b: EmotextFrame, part: float) -> EmotextFrame:
     )
 
 
-def _eased(ease: tuple[float, float, float, float] | None, part: float) -> float:
+def _eased(ease: tuple[float, ...] | None, part: float) -> float:
     """The curve's y where its x is `part`: a cubic Bézier from (0, 0) to (1, 1), as CSS Easing Functions defines it."""
     if ease is None:
         return part

@@ -3,13 +3,15 @@ others."""
 
 from __future__ import annotations
 
+from realtime import emotext as e
 from realtime import finding as f
 from realtime import posts as p
 from realtime import reactions as r
-from realtime.operations import Door, Operation
+from realtime.operations import Door, Operation, Who
 from realtime.requests import Done, Empty, Synced
 
 _TEXT = ("text_invalid", "text_too_long")
+_EMOTEXT = ("emotext_conflict", "emotext_unknown")
 _SOCKET = frozenset({Door.SOCKET})
 
 PLACES = (
@@ -64,8 +66,25 @@ PLACES = (
         p.PostCreate,
         p.Posted,
         "Post to a community, or to whoever follows one; answer, quote or pass on a post.",
-        (*_TEXT, "not_found", "not_member", "forbidden", "conflict"),
+        (*_TEXT, *_EMOTEXT, "not_found", "not_member", "forbidden", "conflict"),
         cost=4,
+        durable=True,
+    ),
+    Operation(
+        "emotext.list",
+        Empty,
+        e.EmotextCatalogue,
+        "The effects by which text may move, with their programs.",
+        who=Who.ANYONE,
+        guest_per_min=60,
+    ),
+    Operation(
+        "emotext.preview",
+        e.EmotextPreview,
+        e.EmotextPreviewed,
+        "A text as it would move, and a picture of it.",
+        (*_TEXT, *_EMOTEXT),
+        cost=3,
         durable=True,
     ),
     Operation("post.get", p.PostGet, p.Posts, "Posts by their ids."),

@@ -3,9 +3,12 @@
 
 const MOVING_MAX = 160;
 const DURATION_MS_MAX = 5000;
+const WORD_MAX = 24;
 const BISECTIONS = 48;
 const REST = { x: 0, y: 0, scale: 1, rotate: 0, hue: 0, opacity: 1, blur: 0 };
 const CHANNELS = Object.keys(REST);
+const JOINED =
+  /^[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Mongolian}]/u;
 const BLANK = /^\p{White_Space}+$/u;
 const CATEGORIES = ["size", "motion", "mood"];
 
@@ -26,13 +29,19 @@ export function seedOf(name) {
   return value;
 }
 
-/** The first graphemes of a text, and where they end. */
+/** The first graphemes of a text, and where they end; letters that join, or run from right to left, are one piece. */
 function beginning(text) {
   const found = [];
   let end = 0;
+  let letters = 0;
   for (const { segment, index } of new Intl.Segmenter("und", { granularity: "grapheme" }).segment(text)) {
-    if (found.length === MOVING_MAX) break;
-    found.push(segment);
+    letters = JOINED.test(segment) ? letters + 1 : 0;
+    if (letters > 1 && letters <= WORD_MAX) found.push(found.pop() + segment);
+    else if (found.length === MOVING_MAX) break;
+    else {
+      letters = Math.min(letters, 1);
+      found.push(segment);
+    }
     end = index + segment.length;
   }
   return [found, end];
