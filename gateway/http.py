@@ -64,6 +64,7 @@ def routes() -> list[BaseRoute]:
         Route("/media", _upload, methods=["POST"]),
         Route("/media/{picture}", _look),
         Route("/media/{picture}/{part}", _look),
+        Route("/emotext", _page("emotext.html")),
         Route("/emotext/{signed}.svg", _preview_drawn),
         Route("/posts/{post}.svg", _post_drawn),
         Route("/healthz", probes.healthz),

@@ -4,6 +4,7 @@
 
 import { byId } from "./dom.js";
 import { onLanguage } from "./language.js";
+import { EffectsKey } from "./moving.js";
 import { PicturePicker } from "./picker.js";
 import { words } from "./words.js";
 
@@ -21,16 +22,20 @@ export class Composer {
   #room = null;
   #waits = false;
   #picker = new PicturePicker(() => this.#pictured());
+  #effects = new EffectsKey(() => this.#field.value);
   #send;
 
-  /** `send(text, pictures)` is called with what was written and chosen; `shelf` keeps drafts. */
+  /** `send(text, pictures, more)` is called with what was written and chosen; `shelf` keeps drafts. */
   constructor(send, shelf) {
     this.#send = send;
     this.#shelf = shelf;
     byId("picks").append(this.#picker.view);
-    this.#field.before(this.#picker.button);
+    this.#field.before(this.#picker.button, this.#effects.button);
     this.#picker.listen(this.#field, byId("talk"));
-    onLanguage(() => this.#picker.speak());
+    onLanguage(() => {
+      this.#picker.speak();
+      this.#effects.choose(this.#effects.chosen);
+    });
     shelf.on("draft", (room, draft) => this.#elsewhere(room, draft));
     addEventListener("pagehide", () => this.#keep());
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keep());
@@ -83,6 +88,7 @@ export class Composer {
 
   #show({ text, at }) {
     this.#waits = false;
+    this.#effects.choose();
     this.#field.value = text;
     this.#editedAt = at;
     this.#fit();
@@ -149,9 +155,10 @@ export class Composer {
     // What failed says so beside itself.
     if (this.#picker.failed || (!text.trim() && !this.#picker.kept.length)) return;
     const pictures = this.#picker.take();
+    const more = this.#effects.take();
     this.#show({ text: "", at: Date.now() });
     this.#keep();
-    this.#send(text.trim() ? text : "", pictures);
+    this.#send(text.trim() ? text : "", pictures, more);
   }
 
   // For browsers without `field-sizing`.

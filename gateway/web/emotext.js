@@ -105,7 +105,7 @@ function draw(seed, number, place) {
   return (value ^ (value >>> 16)) >>> 0;
 }
 
-export function length(movement) {
+function length(movement) {
   return movement.period_ms * movement.repeats;
 }
 

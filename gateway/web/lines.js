@@ -3,6 +3,7 @@
 import { clock, day, dayKey, full } from "./dates.js";
 import { el, face } from "./dom.js";
 import { letters } from "./letters.js";
+import { moving } from "./moving.js";
 import { gallery, pictureGist } from "./pictures.js";
 import { chips } from "./stamps.js";
 import { words, wordsOf } from "./words.js";
@@ -113,7 +114,7 @@ function bubble(line, acts) {
     "div",
     { class: "bubble" },
     message.reply_to ? quote(line, acts) : null,
-    message.text ? el("p", { class: "text", lang: tongue(message.text) }, message.text) : null,
+    message.text ? moving(el("p", { class: "text", lang: tongue(message.text) }, message.text), message) : null,
     gallery(message.pictures, { of: message.id, stop: false }),
   );
 }

@@ -43,7 +43,7 @@ export class TalkView {
     this.#stamps = new Stamps(app, () => this.render());
     this.#scroll = new Scroll(this.#log, this.#list, () => this.#moved());
     walkable(this.#log, this.#list);
-    this.#composer = new Composer((text, pictures) => this.#say(text, pictures), app.shelf);
+    this.#composer = new Composer((text, pictures, more) => this.#say(text, pictures, more), app.shelf);
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
     byId("talk").addEventListener("keydown", (event) => {
@@ -306,14 +306,14 @@ export class TalkView {
     byId("reply-text").textContent = `${nameOf(people, message.author)}: ${gist(people, message)}`;
   }
 
-  async #say(text, pictures) {
+  async #say(text, pictures, more) {
     const reply = this.#replyTo?.id ?? null;
     this.#answer(null);
     this.#markSeq = null;
     const timeline = this.#timeline;
     if (timeline.moreAfter) await timeline.newest();
     this.#scroll.toEnd();
-    this.#app.outbox.add(timeline.room, text, reply, pictures);
+    this.#app.outbox.add(timeline.room, text, reply, pictures, more);
   }
 
   async #toNewest() {
