@@ -118,7 +118,8 @@ export function sample(score, t) {
   return { graphemes, marks, ground: score.ground ? frameAt(score.ground.movement, t).opacity : 0 };
 }
 
-function frameAt(movement, since) {
+/** The frame in which a movement is, so many ms after it began. */
+export function frameAt(movement, since) {
   const frames = movement.frames;
   if (since <= 0) return whole(frames[0]);
   if (since >= length(movement)) return whole(frames.at(-1));

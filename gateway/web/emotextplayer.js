@@ -3,12 +3,15 @@
 // twelve move at once, nothing moves where it is not seen or not wanted, and after five seconds everything is as it was.
 
 import { el } from "./dom.js";
-import { compile, effectsOf, seedOf, whole } from "./emotext.js";
+import { compile, effectsOf, seedOf } from "./emotext.js";
 import { book, calm, serverClock, words } from "./emotextbook.js";
+import { Canvas } from "./emotextcanvas.js";
+import { Pieces } from "./emotextpieces.js";
 import { onLanguage } from "./language.js";
 
 const MOST = 12;
-const DRAWING = new DOMParser().parseFromString("<svg viewBox='0 0 24 24'><path></path></svg>", "text/html").querySelector("svg");
+// More elements than this at once are too much for a browser; what comes then is drawn.
+const PIECES_MAX = 60;
 
 // Whose first time was; texts drawn anew go on where they were.
 const begun = new Map();
@@ -49,10 +52,11 @@ class Stage {
   #words;
   #key;
   #over = null;
-  #units = [];
+  #painter = null;
+  #clock = null;
   #plays = [];
   #paused = false;
-  seen = false;
+  pieces = 0;
 
   constructor(text, { id, effects, shapes, since, late }) {
     this.#text = text;
@@ -80,7 +84,6 @@ class Stage {
   /** It came into sight, or left it. */
   inSight(seen) {
     if (!this.#text.isConnected) return this.leave();
-    this.seen = seen;
     if (this.#over) this.#hold(!seen);
     else if (seen && this.#score) this.#first();
     if (!seen) waiting.delete(this);
@@ -119,8 +122,9 @@ class Stage {
     for (const play of this.#plays) play.cancel();
     this.#over.remove();
     this.#over = null;
+    this.#painter = null;
     this.#plays = [];
-    this.#units = [];
+    this.pieces = 0;
     this.#paused = false;
     this.#text.classList.remove("emo-moving");
     active.delete(this);
@@ -162,104 +166,55 @@ class Stage {
     for (const play of this.#plays) pause ? play.pause() : play.play();
   }
 
-  // What moves
-
   #draw() {
-    const { layers, marks, ground, moving, graphemes, tint } = this.#score;
+    const { tint, moving, duration_ms } = this.#score;
     this.#over = el("span", { class: "emo-over", "aria-hidden": "true", data: tint ? { tint: "" } : {} });
     if (tint) this.#over.style.setProperty("--tint", tint);
-    if (ground) {
-      const made = el("span", { class: "emo-ground" });
-      made.style.background = ground.color;
-      this.#over.append(made);
-      this.#animate(made, framesOf(ground.movement, 1), { movement: ground.movement, delay: 0, number: 0 });
-    }
-    this.#units = moving.map((at) => el("span", {}, graphemes[at]));
-    this.#over.append(...this.#units);
-    layers.forEach(({ movement, delays, signs }, number) => {
-      const steps = { 1: framesOf(movement, 1), [-1]: framesOf(movement, -1) };
-      this.#units.forEach((unit, n) => this.#animate(unit, steps[signs[n]], { movement, delay: delays[n], number }));
-    });
-    for (const [number, mark] of marks.entries()) {
-      const made = drawing(this.#shapes[mark.shape], mark, number);
-      this.#over.append(made);
-      this.#animate(made, framesOf(mark.movement, 1), { movement: mark.movement, delay: mark.delay_ms, number: 0 });
-    }
     this.#text.append(this.#over);
+    const light = moving.length <= PIECES_MAX - pieces();
+    this.#painter = new (light ? Pieces : Canvas)(this.#over, this.#score, this.#shapes);
+    this.pieces = light ? moving.length : 0;
     this.place();
     this.#text.classList.add("emo-moving");
-    // One that moves nothing tells when all is over.
-    const last = this.#over.animate([], { duration: this.#score.duration_ms });
-    last.onfinish = () => this.rest();
-    this.#plays.push(last);
+    // One that moves nothing is the clock, and tells when all is over.
+    this.#clock = this.#over.animate([], { duration: duration_ms });
+    this.#clock.onfinish = () => this.rest();
+    this.#plays = [this.#clock, ...this.#painter.plays];
+    if (!light) turn();
   }
 
-  /** Transforms of further layers come inside those of the first; the rest has one owner alone. */
-  #animate(element, { transform, look }, { movement, delay, number }) {
-    const timing = { duration: movement.period_ms, iterations: movement.repeats, delay, fill: "both" };
-    this.#plays.push(element.animate(transform, { ...timing, composite: number ? "add" : "replace" }));
-    if (look) this.#plays.push(element.animate(look, timing));
+  /** The next frame of the screen. */
+  frame() {
+    this.#painter?.draw(this.#clock.currentTime ?? 0);
   }
 
-  /** Put every piece above the one that stands still. */
+  /** Put everything above the words as they stand now. */
   place() {
     if (!this.#over) return;
-    const from = this.#text.getBoundingClientRect();
-    const { clientLeft, clientTop } = this.#text;
-    const spots = spotsOf(this.#words, this.#score);
-    const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
-    spots.forEach(({ rect }) => {
-      box.left = Math.min(box.left, rect.left);
-      box.top = Math.min(box.top, rect.top);
-      box.right = Math.max(box.right, rect.right);
-      box.bottom = Math.max(box.bottom, rect.bottom);
-    });
-    this.#units.forEach(({ style }, n) => {
-      const { rect, color } = spots[n];
-      style.left = `${rect.left - from.left - clientLeft}px`;
-      style.top = `${rect.top - from.top - clientTop}px`;
-      style.width = `${rect.width}px`;
-      style.height = style.lineHeight = `${rect.height}px`;
-      if (color && !this.#score.tint) style.color = color;
-    });
-    const [x, y] = [box.left - from.left - clientLeft, box.top - from.top - clientTop];
-    const [width, height] = [box.right - box.left, box.bottom - box.top];
-    for (const svg of this.#over.querySelectorAll("svg")) {
-      const mark = this.#score.marks[svg.dataset.mark];
-      svg.style.left = `calc(${x + mark.x * width}px + ${mark.dx - mark.size / 2}em)`;
-      svg.style.top = `calc(${y + mark.y * height}px + ${mark.dy - mark.size / 2}em)`;
-    }
-    const ground = this.#over.querySelector(".emo-ground");
-    if (!ground) return;
-    Object.assign(ground.style, { left: `calc(${x}px - 0.4em)`, top: `calc(${y}px - 0.2em)`, width: `calc(${width}px + 0.8em)`, height: `calc(${height}px + 0.4em)` });
+    const { left, top } = this.#over.getBoundingClientRect();
+    const spots = spotsOf(this.#words, this.#score).map(({ rect, color }) => ({ left: rect.left - left, top: rect.top - top, width: rect.width, height: rect.height, color }));
+    const [west, north] = [Math.min(...spots.map((each) => each.left)), Math.min(...spots.map((each) => each.top))];
+    const [east, south] = [Math.max(...spots.map((each) => each.left + each.width)), Math.max(...spots.map((each) => each.top + each.height))];
+    this.#painter.place(spots, { left: west, top: north, width: east - west, height: south - north });
   }
 }
 
-/** Frames as the browser takes them: how it stands, and how it looks if that changes. */
-function framesOf({ frames }, sign) {
-  const all = frames.map(whole);
-  const timing = ({ at, ease }) => ({ offset: at, easing: ease ? `cubic-bezier(${ease.join(",")})` : "linear" });
-  const transform = all.map((frame) => ({
-    ...timing(frame),
-    transform: `translate(${frame.x * sign}em, ${frame.y}em) rotate(${frame.rotate * sign}deg) scale(${frame.scale})`,
-  }));
-  const fades = all.some(({ opacity }) => opacity !== 1);
-  const turns = all.some(({ hue, blur }) => hue || blur);
-  const look = all.map((frame) => ({
-    ...timing(frame),
-    ...(fades && { opacity: frame.opacity }),
-    ...(turns && { filter: `hue-rotate(${frame.hue}deg) blur(${frame.blur}em)` }),
-  }));
-  return { transform, look: fades || turns ? look : null };
+/** How many elements move now. */
+function pieces() {
+  return [...active].reduce((sum, stage) => sum + stage.pieces, 0);
 }
 
-function drawing({ path, fill }, mark, number) {
-  const svg = document.importNode(DRAWING, true);
-  svg.dataset.mark = number;
-  svg.firstChild.setAttribute("d", path);
-  svg.firstChild.setAttribute("fill", fill);
-  svg.style.width = svg.style.height = `${mark.size}em`;
-  return svg;
+let turning = false;
+
+/** Everything that is drawn is drawn once for each frame of the screen, for as long as something moves. */
+function turn() {
+  if (turning) return;
+  turning = true;
+  requestAnimationFrame(() => {
+    turning = false;
+    for (const stage of active) stage.frame();
+    if (active.size) turn();
+  });
 }
 
 /** Every UTF-16 unit of the words as they are shown, with its text node. */
