@@ -23,12 +23,13 @@ from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, emotext, export, media, openapi, pages, presences, probes, signals
+from gateway import asyncapi, cheering, emotext, export, media, openapi, pages, presences, probes, signals
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.bodies import read_body
 from gateway.node import Node
 from realtime.channel import seen_by
+from realtime.cheers import Cheer, Toast
 from realtime.errors import ERRORS, Refusal
 from realtime.events import encode
 from realtime.gate import Entered
@@ -156,6 +157,10 @@ async def _run(node: Node, request: Request, name: str) -> Any:
         return Ticket(ticket=ticket, expires_at=expires_at)
     if isinstance(parsed, Signal):
         return await signals.signal(node, who, parsed)
+    if isinstance(parsed, Cheer):
+        return await cheering.cheer(node, who, parsed)
+    if isinstance(parsed, Toast):
+        return await cheering.toast(node, who, parsed)
     if isinstance(parsed, Positions):
         return await _sync(node, who, parsed)
     if name in presences.HTTP:

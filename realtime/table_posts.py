@@ -3,6 +3,7 @@ others."""
 
 from __future__ import annotations
 
+from realtime import cheers as c
 from realtime import emotext as e
 from realtime import finding as f
 from realtime import posts as p
@@ -31,6 +32,21 @@ PLACES = (
         Done,
         "Send something fleeting to a channel one may write to.",
         ("not_found", "not_member", "forbidden", "blocked", "too_large"),
+    ),
+    Operation(
+        "channel.cheer",
+        c.Cheer,
+        Done,
+        "Tap an effect for all who hear a channel one may write to; they are told how many did.",
+        ("not_found", "not_member", "forbidden", "blocked", "emotext_unknown"),
+        cost=0.2,
+    ),
+    Operation(
+        "channel.toast",
+        c.Toast,
+        c.Toasting,
+        "Count down (せーの!) or raise glasses (乾杯) together with all who hear a channel one may write to.",
+        ("not_found", "not_member", "forbidden", "blocked"),
     ),
     Operation(
         "community.create",

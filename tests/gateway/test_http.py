@@ -121,6 +121,8 @@ class Scene:
             "post.audience": (aki, {}),
             "reaction.get": (aki, {}),
             "emotext.list": (aki, {}),
+            "channel.cheer": (aki, {"ch": f"room:{room}", "effect": "love"}),
+            "channel.toast": (aki, {"ch": f"room:{room}", "what": "kanpai"}),
             "emotext.preview": (aki, {"text": "やあ", "emotext": ["hoppy"]}),
             "account.search": (aki, {"words": "HARU"}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),

@@ -177,6 +177,7 @@ GOOD |= {
 }
 GOOD["room.send"] |= {"pictures": [{"id": ID, "alt": "海"}]}
 GOOD |= {"emotext.preview": {"text": "今から", "emotext": ["big", 131075]}}
+GOOD |= {"channel.cheer": {"ch": f"room:{ID}", "effect": "love"}, "channel.toast": {"ch": f"room:{ID}"}}
 GOOD["room.send"] |= {"emotext": ["shake", 1]}
 GOOD["post.create"] |= {"emotext": ["uruuru"]}
 GOOD["post.create"] |= {"pictures": [{"id": ID}] * 4}
