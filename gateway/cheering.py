@@ -58,9 +58,10 @@ class Cheering:
         self._timer: asyncio.TimerHandle | None = None
         self.told = 0
 
-    def add(self, channel: str, account: str, effect: str, *, known: bool) -> None:
-        """One tap. `known`: the account is connected here, so the hub knows whom it is apart from."""
-        named = account if not known or self._hub.apart.of(account) else ""
+    def add(self, channel: str, account: str, effect: str) -> None:
+        """One tap. Of whoever is connected here the hub knows whom they are apart from; of others only the name is known."""
+        plain = self._hub.of_account(account) and not self._hub.apart.of(account)
+        named = "" if plain else account
         self._own.setdefault(channel, Tally()).add(named, effect)
         self._begin()
 
@@ -121,14 +122,14 @@ class Taps:
 async def cheer(node: Node, actor: Actor, request: Cheer, socket: SocketProtocol | None = None) -> Done:
     """One tap. Errors: those of `may_signal`, `emotext_unknown`, `rate_limited`."""
     await _judge(node, actor, request.ch, socket)
-    return tap(node, actor.account, request, known=socket is not None)
+    return tap(node, actor.account, request)
 
 
-def tap(node: Node, account: str, request: Cheer, *, known: bool) -> Done:
+def tap(node: Node, account: str, request: Cheer) -> Done:
     """A tap of somebody who may. Errors: `emotext_unknown`, `rate_limited`."""
     (effect,) = resolve(CATALOGUE, [request.effect])
     _take(node.taps.cheers, account, node.now())
-    node.fanout.cheering.add(request.ch, account, effect.id, known=known)
+    node.fanout.cheering.add(request.ch, account, effect.id)
     return DONE
 
 

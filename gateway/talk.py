@@ -97,7 +97,7 @@ def _operation(socket: SocketProtocol, envelope: Envelope) -> None:
             reply(socket, envelope.id, signals.send(socket.node, socket.account, request))
             return
         if operation.name == "channel.cheer" and signals.known(socket, request.ch):
-            reply(socket, envelope.id, cheering.tap(socket.node, socket.account, request, known=True))
+            reply(socket, envelope.id, cheering.tap(socket.node, socket.account, request))
             return
         if socket.in_flight >= socket.node.settings.limits.operations_in_flight_max:
             raise Refusal("rate_limited", "Wait for answers first.", retry_ms=100)

@@ -22,7 +22,7 @@ export class Composer {
   #room = null;
   #waits = false;
   #picker = new PicturePicker(() => this.#pictured());
-  #effects = new EffectsKey(() => this.#field.value);
+  #effects = new EffectsKey(() => this.#field.value, () => this.#room);
   #send;
 
   /** `send(text, pictures, more)` is called with what was written and chosen; `shelf` keeps drafts. */

@@ -1,6 +1,7 @@
 // Where one chooses how words move: a sheet with at most one effect of each category, and the words themselves, moving as they will.
 // What always holds: what is chosen is chosen at once, and closing the sheet keeps it.
 
+import { together } from "./cheers.js";
 import { el } from "./dom.js";
 import { book, calm, words } from "./emotextbook.js";
 import { put } from "./emotextplayer.js";
@@ -11,19 +12,19 @@ const LETTERS_MAX = 300;
 
 let sheet = null;
 
-/** Choose for `key` (an `EffectsKey`); `text` is what was written so far. */
-export async function pick(key, text) {
+/** Choose for `key` (an `EffectsKey`); `text` is what was written so far, `room` where, if it is one. */
+export async function pick(key, text, room = null) {
   sheet ??= new Sheet("emotext");
   sheet.open(() => ({ title: words.emotext, parts: [el("p", { class: "quiet" }, words.loading)] }));
   try {
     const { effects } = await book();
-    if (sheet.isOpen) sheet.open(() => drawn(key, text.trim().slice(0, LETTERS_MAX), effects));
+    if (sheet.isOpen) sheet.open(() => drawn(key, text.trim().slice(0, LETTERS_MAX), effects, room));
   } catch (error) {
     sheet.fail(why(error));
   }
 }
 
-function drawn(key, text, effects) {
+function drawn(key, text, effects, room) {
   const place = el("div", { class: "emo-stage emo-loose" });
   const show = () => act(place, text || words.emotext_sample, key.chosen);
   const change = () => {
@@ -34,7 +35,7 @@ function drawn(key, text, effects) {
   const see = el("button", { class: "plain", type: "button", data: { act: "see" }, onclick: show }, el("span", { "aria-hidden": "true" }, "👁 "), words.emotext_see);
   const done = el("button", { class: "strong", type: "button", data: { act: "done" }, onclick: () => sheet.close() }, words.emotext_done);
   show();
-  return { title: words.emotext, parts: [place, calm.matches && el("p", { class: "quiet" }, words.emotext_calm), form, el("p", { class: "acts" }, see, done)] };
+  return { title: words.emotext, parts: [place, calm.matches && el("p", { class: "quiet" }, words.emotext_calm), form, el("p", { class: "acts" }, see, done), room && together(room, effects, () => sheet.close())] };
 }
 
 function choices(category, label, effects, chosen) {

@@ -12,10 +12,10 @@ export function moving(text, said, late) {
   return text;
 }
 
-/** The key beside a field. */
+/** The key beside a field; `room()`: of which one. */
 export class EffectsKey {
-  constructor(text) {
-    const open = () => import("./emotextpicker.js").then(({ pick }) => pick(this, text()), () => {});
+  constructor(text, room) {
+    const open = () => import("./emotextpicker.js").then(({ pick }) => pick(this, text(), room?.()), () => {});
     this.button = el("button", { class: "icon pick", type: "button", onclick: open }, "Aa");
     this.choose();
   }

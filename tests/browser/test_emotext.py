@@ -106,6 +106,23 @@ def test_the_browser_moves_everything_where_the_reference_says(visit: Visit, ser
         check_same(old["at"], new, 2e-3)
 
 
+# What moves does so for minutes instead of seconds, so that no test has to be quick.
+SLOWLY = """() => {
+  const animate = Element.prototype.animate;
+  Element.prototype.animate = function (...how) {
+    const made = animate.apply(this, how);
+    made.playbackRate = 0.01;
+    return made;
+  };
+}"""
+# What plays is here before there is something to play: coming may take its time.
+READY = """async () => {
+  const from = document.querySelector("script[type=module]").src;
+  const { book, serverClock } = await import(from.replace("page.js", "emotextbook.js"));
+  await Promise.all([book(), serverClock(), import(from.replace("page.js", "emotextplayer.js")), import(from.replace("page.js", "cheers.js"))]);
+}"""
+
+
 def gallery(visit: Visit, server: ServerProcess, **options: Any) -> Any:
     """The gallery with all effects on it."""
     page = visit.page(f"{server.url}/emotext", visit.context(**{**DESKTOP, **options}))
@@ -164,6 +181,7 @@ def test_what_is_drawn_stands_where_the_reference_says(
 
 def test_the_gallery_shows_all_without_an_account(visit: Visit, server: ServerProcess) -> None:
     page = gallery(visit, server)
+    page.evaluate(SLOWLY)
     assert page.locator("#gallery [data-effect]").all_inner_texts() == [each.ja for each in CATALOGUE.effects]
     page.locator("[data-effect=hoppy]").click()
     page.locator("li[data-id=hoppy] .emo-moving").wait_for()
@@ -261,6 +279,7 @@ CROWD = """async (count) => {
 
 def test_twelve_move_at_once_and_what_is_not_seen_waits(visit: Visit, server: ServerProcess) -> None:
     page = gallery(visit, server)
+    page.evaluate(SLOWLY)
     page.evaluate(CROWD, 15)
     count(page.locator(".emo-moving"), 12)
     # Whoever stops one lets another begin.
@@ -274,6 +293,7 @@ def test_twelve_move_at_once_and_what_is_not_seen_waits(visit: Visit, server: Se
 
 def test_what_leaves_the_sight_pauses_and_goes_on(visit: Visit, server: ServerProcess) -> None:
     page = gallery(visit, server)
+    page.evaluate(SLOWLY)
     page.evaluate(CROWD, 1)
     page.locator(".emo-moving").wait_for()
     states = "[...new Set(document.querySelector('.emo-over').getAnimations({subtree: true}).map((each) => each.playState))]"
@@ -332,6 +352,8 @@ def test_words_move_for_everybody_and_only_once(visit: Visit, demo: ServerProces
     aki, haru = visit.person(link, "aki"), visit.person(link, "haru", **PHONE)
     for page in (aki, haru):
         enter_room(page)
+        page.evaluate(SLOWLY)
+        page.evaluate(READY)
     key = aki.locator("#composer .pick", has_text="Aa")
     choose(aki, "big", "shine")
     expect(key).to_have_attribute("aria-pressed", "true")
@@ -393,3 +415,30 @@ def test_a_post_moves_when_it_is_first_seen(visit: Visit, demo: ServerProcess, l
     haru.get_by_role("button", name="動きを止める").click()
     count(haru.locator(".emo-moving"), 0)
     haru.locator("#feed-posts").get_by_text("海が見えた!").first.wait_for()
+
+
+def test_a_room_cheers_and_counts_down_together(visit: Visit, link: str) -> None:
+    aki, haru = visit.person(link, "aki"), visit.person(link, "haru", **PHONE)
+    for page in (aki, haru):
+        enter_room(page)
+    aki.locator("#composer .pick", has_text="Aa").click()
+    haru.evaluate(READY)
+    # What is shown goes again: everything that was is noted.
+    haru.evaluate(
+        """() => {
+          window.seen = new Set();
+          const note = () => document.querySelectorAll("[data-cheered=love]").forEach((each) => window.seen.add(each.textContent));
+          new MutationObserver(note).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    love = aki.get_by_role("button", name="らぶらぶで応援する")
+    love.evaluate("(button) => { for (let n = 0; n < 5; n++) button.click(); }")
+    # However they were added up on the way.
+    haru.wait_for_function("() => window.seen.has('らぶらぶ ×5')")
+    aki.get_by_role("button", name="乾杯!").click()
+    for page in (aki, haru):
+        page.locator("#talk .toast", has_text="乾杯!").wait_for()
+        # Nothing of it is where one writes.
+        assert page.locator("#composer-text").is_visible()
+    for page in (aki, haru):
+        page.locator(".toast").wait_for(state="detached")
