@@ -13,6 +13,7 @@ from typing import Any
 
 from loadtest.client import ServerRefusal
 from loadtest.people import schedule
+from loadtest.people.cheering import cheer
 from loadtest.people.ground import Spawn
 from loadtest.people.ledger import Fault
 from loadtest.people.meters import Delays
@@ -374,6 +375,15 @@ SCENARIOS = {
         ),
         Scenario("stampede", "all come back at once", stampede, 5_000, 10.0, 30.0, {"communities": 1}, 20),
         Scenario("slow", "some stop reading", slow, 100, 60.0, 30.0, {"circle": 100}),
+        Scenario(
+            "cheer",
+            "thousands watch, hundreds tap effects",
+            cheer,
+            2_000,
+            500.0,
+            20.0,
+            {"circle": 100, "rooms": 0, "communities": 1},
+        ),
         Scenario("invites", "many reach for one place", invites, 300, 5.0, 10.0),
     )
 }
