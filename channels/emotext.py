@@ -96,11 +96,12 @@ async def preview_svg(desk: Desk, signed: str) -> str:
 
 
 async def post_svg(desk: Desk, actor: Actor, post: str) -> str:
-    """The picture of a post that moves, for whoever may read it. Errors: `not_found`."""
+    """The picture of a post that moves, for whoever may read it; of what stands behind a mask there is none. Errors:
+    `not_found`."""
     if not is_id(post):
         raise Refusal("not_found")
     row = (await desk.db.read(lambda tx: visible_posts(tx, actor.account, [post]))).get(post)
-    if row is None or not row.body or not row.emotext:
+    if row is None or not row.body or not row.emotext or row.mask:
         raise Refusal("not_found")
     return _svg(row.body, row.emotext, row.id)
 

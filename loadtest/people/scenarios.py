@@ -28,6 +28,7 @@ READS_PER_LINE = 10
 QUIET_RATE = 10.0
 RACERS = 10
 LONG = 1_900
+ONE_PLACE = {"circle": 100, "rooms": 0, "communities": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +354,7 @@ SCENARIOS = {
             5_000,
             20.0,
             60.0,
-            {"circle": 100, "rooms": 0, "communities": 1},
+            ONE_PLACE,
         ),
         Scenario(
             "timeline",
@@ -375,15 +376,7 @@ SCENARIOS = {
         ),
         Scenario("stampede", "all come back at once", stampede, 5_000, 10.0, 30.0, {"communities": 1}, 20),
         Scenario("slow", "some stop reading", slow, 100, 60.0, 30.0, {"circle": 100}),
-        Scenario(
-            "cheer",
-            "thousands watch, hundreds tap effects",
-            cheer,
-            2_000,
-            500.0,
-            20.0,
-            {"circle": 100, "rooms": 0, "communities": 1},
-        ),
+        Scenario("cheer", "hundreds tap effects", cheer, 2_000, 500.0, 20.0, ONE_PLACE),
         Scenario("invites", "many reach for one place", invites, 300, 5.0, 10.0),
     )
 }

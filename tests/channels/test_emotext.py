@@ -224,12 +224,19 @@ async def test_a_posts_picture_is_for_whoever_may_read_the_post(world: World) ->
     await world.follow("haru", "aki")
     made = await places.post(world, aki, None, "ひみつ", emotext=["down"])
     still = await places.post(world, aki, None, "しずか")
+    masked = await places.post(world, aki, None, "結末は", emotext=["down"], mask="spoiler")
     await world.desk.db.write(
         lambda tx: tx.rows("update account set private = 1 where id = :a", a=aki.account)
     )
     for viewer in (aki, haru):
         assert "ひみつ" in await emotext.post_svg(world.desk, viewer, made.post)
-    for viewer, post in ((ken, made.post), (haru, still.post), (haru, "0" * 26), (haru, "x")):
+    for viewer, post in (
+        (ken, made.post),
+        (haru, still.post),
+        (haru, masked.post),
+        (haru, "0" * 26),
+        (haru, "x"),
+    ):
         with pytest.raises(Refusal) as refused:
             await emotext.post_svg(world.desk, viewer, post)
         assert refused.value.code == "not_found"
