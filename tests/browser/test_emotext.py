@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from realtime.emotext import resolve
 from realtime.emotext_catalogue import CATALOGUE
+from realtime.emotext_score import compile_score
+from realtime.emotext_svg import BASE_PX, svg_of
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.test_access import Judge
 from tests.browser.test_first_page import count, enter_room, line, post, write
@@ -121,6 +124,65 @@ READY = """async () => {
   const { book, serverClock } = await import(from.replace("page.js", "emotextbook.js"));
   await Promise.all([book(), serverClock(), import(from.replace("page.js", "emotextplayer.js")), import(from.replace("page.js", "cheers.js"))]);
 }"""
+
+
+# What the browser computes of a picture's own animations, for each grapheme, as in COMPUTED.
+PICTURED = """([moments, em]) => {
+  const number = (text, name) => Number((text.match(new RegExp(`${name}\\\\((-?[\\\\d.e-]+)`)) ?? [0, 0])[1]);
+  const plays = document.getAnimations();
+  return moments.map((t) => {
+    for (const play of plays) {
+      play.pause();
+      play.currentTime = t;
+    }
+    return [...document.querySelectorAll("g > text")].map((text) => {
+      let matrix = new DOMMatrix();
+      let [hue, opacity, blur] = [0, 1, 0];
+      for (let g = text.parentNode; g.classList.length; g = g.parentNode) {
+        const style = getComputedStyle(g);
+        matrix = new DOMMatrix(style.transform).multiply(matrix);
+        hue += number(style.filter, "hue-rotate");
+        opacity *= Number(style.opacity);
+        blur += number(style.filter, "blur") / em;
+      }
+      const { a, b, c, d, e, f } = matrix;
+      return [a, b, c, d, e / em, f / em, hue, opacity, blur];
+    });
+  });
+}"""
+
+
+def test_a_picture_moves_where_the_reference_says(visit: Visit) -> None:
+    page = visit.context().new_page()
+    for each in vectors():
+        # Words from right to left stand in another order than the one they are numbered in.
+        if not each["at"] or "ש" in each["text"]:
+            continue
+        score = compile_score(each["text"], resolve(CATALOGUE, each["effects"]), each["seed"])
+        page.set_content(svg_of(score, CATALOGUE.shapes))
+        moments = [moment["t"] for moment in each["at"]]
+        found = page.evaluate(PICTURED, [moments, BASE_PX * score.size])
+        for moment, poses in zip(each["at"], found, strict=True):
+            for expected, pose in zip(moment["graphemes"], poses, strict=True):
+                assert pose == pytest.approx(expected, abs=2e-3), (each["effects"], moment["t"])
+
+
+def test_a_picture_is_drawn_where_pages_show_it(visit: Visit, demo: ServerProcess, link: str) -> None:
+    aki = visit.person(link, "aki")
+    made = post(aki, demo.url, "post.create", text="海!", nonce="e", emotext=["super_big", "love"])
+    seen = post(aki, demo.url, "emotext.preview", text="海!", emotext=["shine"])
+    shown = """async (src) => {
+      const image = new Image();
+      image.src = src;
+      await image.decode();
+      return [image.naturalWidth, image.naturalHeight];
+    }"""
+    for address in (f"/posts/{made['post']}.svg", f"/emotext/{seen['signed']}.svg"):
+        width, height = aki.evaluate(shown, address)
+        assert width > 300
+        assert height > 60
+    # Opened by itself nothing of it is against its own policy: the browser would complain.
+    visit.page(f"{demo.url}/emotext/{seen['signed']}.svg").locator("text").first.wait_for()
 
 
 def gallery(visit: Visit, server: ServerProcess, **options: Any) -> Any:
@@ -442,3 +504,17 @@ def test_a_room_cheers_and_counts_down_together(visit: Visit, link: str) -> None
         assert page.locator("#composer-text").is_visible()
     for page in (aki, haru):
         page.locator(".toast").wait_for(state="detached")
+
+
+def test_what_is_being_converted_is_not_disturbed(visit: Visit, link: str) -> None:
+    aki = visit.person(link, "aki")
+    enter_room(aki)
+    field = aki.locator("#composer-text")
+    field.focus()
+    ime = aki.context.new_cdp_session(aki)
+    ime.send("Input.imeSetComposition", {"text": "らぶ", "selectionStart": 2, "selectionEnd": 2})
+    choose(aki, "love")
+    assert field.input_value() == "らぶ"
+    field.focus()
+    aki.keyboard.press("Enter")
+    line(aki, "らぶ").locator(".emo").first.wait_for()
