@@ -4,8 +4,7 @@
 
 import { byId } from "./dom.js";
 import { onLanguage } from "./language.js";
-import { EffectsKey } from "./moving.js";
-import { PicturePicker } from "./picker.js";
+import { EffectsKey, PicturePicker } from "./picker.js";
 import { words } from "./words.js";
 
 const KEEP_MS = 500;

@@ -66,7 +66,7 @@ class Stage {
     this.#late = late;
     text.classList.add("emo");
     this.#words = el("span", { class: "emo-words" }, ...text.childNodes);
-    this.#key = el("button", { class: "emo-key", type: "button", tabindex: text.closest("li, .emo-loose")?.matches("li") ? "-1" : null, onclick: () => (this.#over ? this.rest() : this.#start(0)) });
+    this.#key = el("button", { class: "emo-key", type: "button", tabindex: text.closest("li")?.querySelector("[tabindex='-1']") ? "-1" : null, onclick: () => (this.#over ? this.#end() : this.#start(0)) });
     text.append(this.#words, this.#key);
     this.#score = compile(letters(this.#words).map(({ char }) => char).join(""), effects, seedOf(id));
     const size = effects.reduce((most, { program }) => most * program.size, 1);
@@ -131,8 +131,15 @@ class Stage {
     this.label();
     for (const next of waiting) {
       if (active.size >= MOST) break;
-      next.#start(0);
+      const since = next.#since();
+      next.#start(since > 0 && since < next.#score.duration_ms ? since : 0);
     }
+  }
+
+  /** It was seen, or was stopped: drawn anew, it stays at rest. */
+  #end() {
+    if (this.#id) begun.set(this.#id, -Infinity);
+    this.rest();
   }
 
   /** This text is shown no more. */
@@ -156,10 +163,6 @@ class Stage {
     }
   }
 
-  get score() {
-    return this.#score;
-  }
-
   #hold(pause) {
     if (pause === this.#paused) return;
     this.#paused = pause;
@@ -178,7 +181,7 @@ class Stage {
     this.#text.classList.add("emo-moving");
     // One that moves nothing is the clock, and tells when all is over.
     this.#clock = this.#over.animate([], { duration: duration_ms });
-    this.#clock.onfinish = () => this.rest();
+    this.#clock.onfinish = () => this.#end();
     this.#plays = [this.#clock, ...this.#painter.plays];
     if (!light) turn();
   }

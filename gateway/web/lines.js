@@ -3,7 +3,6 @@
 import { clock, day, dayKey, full } from "./dates.js";
 import { el, face } from "./dom.js";
 import { letters } from "./letters.js";
-import { moving } from "./moving.js";
 import { gallery, pictureGist } from "./pictures.js";
 import { chips } from "./stamps.js";
 import { words, wordsOf } from "./words.js";
@@ -17,6 +16,15 @@ const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/;
 /** The language that words of people are read aloud in, where it is not the page's. */
 export function tongue(text) {
   return words.lang !== "ja" && JAPANESE.test(text) ? "ja" : null;
+}
+
+/** Let `text` move as `said` (a line or post) does; `late`: however old it is. What plays it comes when there is something to play. */
+export function moving(text, said, late) {
+  if (text && said.emotext?.length) {
+    text.dataset.emotext = said.emotext.join(" ");
+    import("./emotextplayer.js").then(({ put }) => put(text, said, late), () => {});
+  }
+  return text;
 }
 
 /** A person's name for a sentence; `people` knows oneself. `within`: not at its beginning. */

@@ -2,8 +2,7 @@
 
 import { brief, full } from "./dates.js";
 import { el, face } from "./dom.js";
-import { tongue } from "./lines.js";
-import { moving } from "./moving.js";
+import { moving, tongue } from "./lines.js";
 import { gallery, pictureGist } from "./pictures.js";
 import { words } from "./words.js";
 

@@ -4,8 +4,7 @@
 import { fresh } from "./dialogs.js";
 import { el } from "./dom.js";
 import { Fault, area, form } from "./forms.js";
-import { EffectsKey } from "./moving.js";
-import { PicturePicker } from "./picker.js";
+import { EffectsKey, PicturePicker } from "./picker.js";
 import { gallery } from "./pictures.js";
 import { LIMIT, cost } from "./short.js";
 import { words, wordsOf } from "./words.js";

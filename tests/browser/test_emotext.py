@@ -429,6 +429,15 @@ def test_words_move_for_everybody_and_only_once(visit: Visit, demo: ServerProces
     expect(key).to_have_attribute("aria-pressed", "false")
     line(haru, "いえーい!").get_by_role("button", name="動きを止める").click()
     count(line(haru, "いえーい!").locator(".emo-over"), 0)
+    # Stopped is stopped, also when the line is drawn anew.
+    message = line(haru, "いえーい!").get_attribute("data-id")
+    post(haru, demo.url, "message.react", message=message, stamp="sugoi")
+    line(haru, "いえーい!").locator(".chip").wait_for()
+    line(haru, "いえーい!").get_by_role("button", name="もう一度動かす").wait_for()
+    count(line(haru, "いえーい!").locator(".emo-over"), 0)
+    # On the other screen it went on where it was.
+    line(aki, "いえーい!").locator(".chip").wait_for()
+    line(aki, "いえーい!").locator(".emo-moving").wait_for()
     line(aki, "いえーい!").get_by_role("button", name="動きを止める").click()
     # Who comes later sees the end of it.
     haru.reload()
