@@ -44,7 +44,8 @@ export function together(room, effects, act) {
 function cheered(effects, id, n) {
   const effect = effects.find((each) => each.id === id);
   if (!effect) return;
-  list ??= el("ol", { class: "cheers", role: "status" });
+  // Ten numbers a second are for the eye alone.
+  list ??= el("ol", { class: "cheers", "aria-hidden": "true" });
   if (!list.isConnected) place(list);
   const known = counted.get(id) ?? { n: 0, node: el("li", { data: { cheered: id } }) };
   known.n += n;
@@ -76,7 +77,7 @@ function toasted({ what, play_at }, now) {
   setTimeout(() => shown.remove(), left + 2 * SHOWN_MS);
 }
 
+/** Above what is open: a sheet, or the room itself. */
 function place(node) {
-  // The house of what stands above the open sheet, or the room itself.
   (document.querySelector("dialog[open]") ?? byId("talk")).append(node);
 }
