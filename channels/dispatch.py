@@ -9,6 +9,7 @@ import msgspec
 
 from channels import (
     communities,
+    emotext,
     invites,
     messages,
     moderation,
@@ -74,6 +75,8 @@ HANDLERS: dict[str, Handler] = {
     "community.list": communities.list_communities,
     "community.join": communities.join,
     "community.leave": communities.leave,
+    "emotext.list": emotext.list_effects,
+    "emotext.preview": emotext.preview,
     "post.create": posts.create,
     "post.get": posts.get,
     "post.delete": posts.delete,
@@ -105,6 +108,7 @@ HANDLERS: dict[str, Handler] = {
 `channel.*`, most of presence) are the doors' own."""
 
 GUESTS: dict[str, GuestHandler] = {
+    "emotext.list": emotext.list_effects,
     "invite.get": invites.look,
     "account.begin": signup.begin,
     "account.resume": signup.resume,

@@ -13,10 +13,12 @@ import msgspec
 import orjson
 
 from channels.cards import account_card
+from channels.emotext import effects_view
 from channels.entry import Entry
 from channels.pictured import pictures_view
 from channels.post_entries import FOLLOWING_KINDS, STANDING_KINDS, following_view, post_payload, standing_view
 from channels.rules.accounts import HERE
+from realtime.emotext import LEAD_MS
 from realtime.events import (
     InboxRoom,
     MessageCreated,
@@ -99,6 +101,7 @@ def whisper(tx: Tx, account: str, kind: str, payload: Shape, key: str) -> None:
 def message_view(row: MessageRow) -> Message:
     """A message's row → its shape on the wire."""
     gone = row.deleted_at is not None
+    emotext = [] if gone else effects_view(row.emotext)
     return Message(
         id=row.id,
         room=row.room,
@@ -111,6 +114,8 @@ def message_view(row: MessageRow) -> Message:
         system=msgspec.json.decode(row.system, type=SystemLine) if row.system and not gone else None,
         deleted=gone,
         pictures=[] if gone else pictures_view(row.pictures),
+        emotext=emotext,
+        play_at=row.at + LEAD_MS if emotext else None,
     )
 
 

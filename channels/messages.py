@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from channels.desk import Actor, Desk
+from channels.emotext import chosen
 from channels.entries import emit, message_deleted, message_view, whisper
 from channels.pictured import wanted
 from channels.requests import check, locked, send_in_closed_dm
@@ -38,13 +39,13 @@ SEQ_END = 2**53
 
 
 async def send(desk: Desk, actor: Actor, request: RoomSend) -> Sent:
-    """Say something in a room. Errors: `not_found`, `not_member`, `forbidden`, `text_*`, `conflict`."""
+    """Say something in a room. Errors: `not_found`, `not_member`, `forbidden`, `text_*`, `emotext_*`, `conflict`."""
     limits = desk.settings.limits
     pictures = wanted(request.pictures, limits)
     # Pictures may stand without a word.
     wordless = bool(pictures) and not request.text.strip()
     text = "" if wordless else clean_text(request.text, text_limit(limits))
-    item = SendItem(actor.account, request, text, pictures)
+    item = SendItem(actor.account, request, text, pictures, chosen(request.emotext, text))
     try:
         return await desk.db.hot(SEND, item)  # type: ignore[no-any-return]  # a batch's outcome is untyped
     except NotOpen:

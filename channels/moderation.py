@@ -136,7 +136,19 @@ def _post(tx: Tx, me: str, post: str) -> dict[str, object]:
         raise Refusal("not_found")
     others = [other for other in (row.reply_to, row.quote_of, row.repost_of) if other is not None]
     shown = [row, *visible_posts(tx, me, others).values()]
-    fields = ("id", "home", "author", "at", "body", "reply_to", "quote_of", "repost_of", "mask", "pictures")
+    fields = (
+        "id",
+        "home",
+        "author",
+        "at",
+        "body",
+        "reply_to",
+        "quote_of",
+        "repost_of",
+        "mask",
+        "pictures",
+        "emotext",
+    )
     return {"post": row.id, "posts": [{name: getattr(each, name) for name in fields} for each in shown]}
 
 

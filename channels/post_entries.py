@@ -10,9 +10,11 @@ from collections.abc import Mapping
 import orjson
 
 from channels.cards import own_card
+from channels.emotext import effects_view
 from channels.entry import Entry
 from channels.pictured import pictures_view
 from channels.rules.accounts import HERE
+from realtime.emotext import LEAD_MS
 from realtime.ids import author_channel, community_channel, inbox_channel
 from realtime.models import Shape
 from realtime.parcels import Audience
@@ -36,6 +38,7 @@ FOLLOWING_KINDS = ("follow.began", "follow.ended")
 
 def post_view(row: PostRow, author: AccountRow) -> Post:
     """A post's row and its author's → its shape on the wire."""
+    emotext = effects_view(row.emotext)
     return Post(
         id=row.id,
         channel=row.home,
@@ -51,6 +54,8 @@ def post_view(row: PostRow, author: AccountRow) -> Post:
         mask=Mask(row.mask) if row.mask else None,
         mentions=orjson.loads(row.mentions),
         pictures=pictures_view(row.pictures),
+        emotext=emotext,
+        play_at=row.at + LEAD_MS if emotext else None,
     )
 
 

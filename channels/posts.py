@@ -9,6 +9,7 @@ from __future__ import annotations
 from channels import writing
 from channels.counts import touched
 from channels.desk import Actor, Desk
+from channels.emotext import chosen
 from channels.entries import emit
 from channels.pictured import wanted
 from channels.post_entries import post_deleted
@@ -33,7 +34,7 @@ from storage.timelines import visible_posts
 
 
 async def create(desk: Desk, actor: Actor, request: p.PostCreate) -> p.Posted:
-    """Post. Errors: `bad_request`, `text_*`, `not_found`, `not_member`, `forbidden`, `conflict`."""
+    """Post. Errors: `bad_request`, `text_*`, `emotext_*`, `not_found`, `not_member`, `forbidden`, `conflict`."""
     ways = ways_of(request)
     if len(ways) > 1:
         raise Refusal("bad_request", "Answer, quote or pass on: one of them.", at="$.quote_of")
@@ -43,7 +44,9 @@ async def create(desk: Desk, actor: Actor, request: p.PostCreate) -> p.Posted:
     # Pictures may stand without a word.
     wordless = request.repost_of is not None or (bool(pictures) and not request.text.strip())
     text = "" if wordless else clean_short_text(request.text)
-    item = PostItem(actor.account, request, text, writing.handles_in(text), pictures)
+    item = PostItem(
+        actor.account, request, text, writing.handles_in(text), pictures, chosen(request.emotext, text)
+    )
     return await desk.db.hot(POST, item)  # type: ignore[no-any-return]  # a batch's outcome is untyped
 
 

@@ -266,6 +266,8 @@ def _inside(tx: Tx, room: str, account: str, *, seq: int) -> MemberRow:
 def _check_request(tx: Tx, limits: Limits, item: SendItem) -> None:
     if item.pictures:
         raise Refusal("forbidden", "A message request carries no pictures.", reason="request_picture")
+    if item.emotext:
+        raise Refusal("forbidden", "The words of a message request do not move.", reason="request_emotext")
     if has_link(clean_short_text(item.text)):
         raise Refusal("text_invalid", "A message request carries no links.", reason="request_link")
     if count_requests_since(tx, item.account, tx.now_ms() - DAY_MS) >= limits.requests_per_day_max:

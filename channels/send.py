@@ -45,6 +45,7 @@ class SendItem:
     request: RoomSend
     text: str
     pictures: tuple[Wanted, ...] = ()
+    emotext: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -87,6 +88,7 @@ def message_row(tx: Tx, item: SendItem, seq: int, message: str, only_for: str | 
         None,
         only_for,
         None,
+        emotext=item.emotext,
     )
 
 

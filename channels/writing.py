@@ -54,6 +54,7 @@ class PostItem:
     text: str
     handles: tuple[str, ...] = ()
     pictures: tuple[Wanted, ...] = ()
+    emotext: str | None = None
 
     @property
     def key(self) -> batches.Key:
@@ -321,6 +322,7 @@ def _row(tx: Tx, item: PostItem, place: tuple[str, str, int], scene: Scene) -> P
         repost_of=request.repost_of,
         mask=request.mask,
         mentions=orjson.dumps(_mentions(item, scene)).decode(),
+        emotext=item.emotext,
     )
 
 

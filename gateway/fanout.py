@@ -22,6 +22,7 @@ from channels.entries import ACCOUNT_SUSPENDED, MEMBER_REMOVED, MESSAGE_CREATED,
 from channels.post_entries import AUTHOR_CLOSED, AUTHOR_LEFT, COMMUNITY_LEFT, EVERYONE
 from channels.telling import BADGE_TOUCHED
 from gateway.badging import Badging
+from gateway.cheering import TALLY, Cheering
 from gateway.counting import Counting
 from gateway.notices import NOTICES, Notices
 from gateway.pausing import Pausing
@@ -73,8 +74,9 @@ class Hearer(Listener, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What the fan-out works with, besides the tables."""
+    """What the fan-out works with, besides the tables; `name` is the node's."""
 
+    name: str
     courier: Courier
     upkeep: Upkeep
     presence: Service
@@ -101,6 +103,7 @@ class Fanout:
         self.pausing = Pausing(self.hub, busy, clock_ms)
         self._counting = Counting(desk, self._told, spawn)
         self._badging = Badging(desk, self._told, spawn)
+        self.cheering = Cheering(self.hub, ties.name, ties.courier.publish, clock_ms)
         self._notices = Notices(desk, self.hub, ties.presence, spawn)
         self._gaps: dict[str, None] = {}
         self._gap_timer: asyncio.TimerHandle | None = None
@@ -142,6 +145,9 @@ class Fanout:
     def _offer(self, parcel: Parcel) -> None:
         if parcel.kind in CARRIED:
             self._presence.hear(parcel)
+            return
+        if parcel.kind == TALLY:
+            self.cheering.hear(parcel)
             return
         if parcel.kind == MESSAGE_CREATED:
             self._presence.sent(parcel.channel.removeprefix(ROOM), parcel.author)

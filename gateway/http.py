@@ -23,12 +23,13 @@ from channels.arrival import authenticate, poll
 from channels.desk import Actor, Visitor
 from channels.dispatch import DECODERS, GUESTS, HANDLERS
 from channels.invites import network_of
-from gateway import asyncapi, export, media, openapi, pages, presences, probes, signals
+from gateway import asyncapi, cheering, emotext, export, media, openapi, pages, presences, probes, signals
 from gateway.answers import Answer, answer, error_of
 from gateway.auth import COOKIE, check_origin, credential, set_cookie
 from gateway.bodies import read_body
 from gateway.node import Node
 from realtime.channel import seen_by
+from realtime.cheers import Cheer, Toast
 from realtime.errors import ERRORS, Refusal
 from realtime.events import encode
 from realtime.gate import Entered
@@ -64,6 +65,9 @@ def routes() -> list[BaseRoute]:
         Route("/media", _upload, methods=["POST"]),
         Route("/media/{picture}", _look),
         Route("/media/{picture}/{part}", _look),
+        Route("/emotext", _page("emotext.html")),
+        Route("/emotext/{signed}.svg", _preview_drawn),
+        Route("/posts/{post}.svg", _post_drawn),
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route("/openapi.json", _openapi),
@@ -153,6 +157,10 @@ async def _run(node: Node, request: Request, name: str) -> Any:
         return Ticket(ticket=ticket, expires_at=expires_at)
     if isinstance(parsed, Signal):
         return await signals.signal(node, who, parsed)
+    if isinstance(parsed, Cheer):
+        return await cheering.cheer(node, who, parsed)
+    if isinstance(parsed, Toast):
+        return await cheering.toast(node, who, parsed)
     if isinstance(parsed, Positions):
         return await _sync(node, who, parsed)
     if name in presences.HTTP:
@@ -223,6 +231,18 @@ async def _look(request: Request) -> Response:
     node = node_of(request)
     outcome = await answer(media.shown(node, request), "media", node.request_ids)
     return media.picture_response(*outcome.result) if outcome.error is None else respond(outcome)
+
+
+async def _preview_drawn(request: Request) -> Response:
+    node = node_of(request)
+    outcome = await answer(emotext.of_preview(node, request), "emotext", node.request_ids)
+    return emotext.picture(outcome.result, anywhere=True) if outcome.error is None else respond(outcome)
+
+
+async def _post_drawn(request: Request) -> Response:
+    node = node_of(request)
+    outcome = await answer(emotext.of_post(node, request), "emotext", node.request_ids)
+    return emotext.picture(outcome.result, anywhere=False) if outcome.error is None else respond(outcome)
 
 
 async def _openapi(request: Request) -> Response:

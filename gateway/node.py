@@ -22,6 +22,7 @@ from channels.replays import Replays
 from gateway.admission import Admission
 from gateway.answers import RequestIds
 from gateway.capacity import Capacity
+from gateway.cheering import Taps
 from gateway.delivery import DeliveryProbe
 from gateway.fanout import Fanout, Ties
 from gateway.media import Media
@@ -37,6 +38,7 @@ from presence.keeper import Keeper, Pulse
 from presence.telling import Hub as HubView
 from realtime.buckets import Buckets
 from realtime.closes import Close
+from realtime.emotext import VERSION as EMOTEXT_VERSION
 from realtime.events import Hello, Ping, Reconnect, control_frame
 from realtime.hub import Hub
 from realtime.requests import NONCE_CHARS_MAX, PICTURES_MAX, POSITIONS_MAX, Coming
@@ -50,7 +52,6 @@ from storage.marks import Marks
 
 log = structlog.get_logger("node")
 PROTOCOL = "tsudoi.v1"
-EMOTEXT_VERSION = 0
 JITTER_MS = (500, 10_000)
 DRAIN_S = (1.0, 15.0)
 PEER_CONNECTS_PER_S = 500
@@ -101,7 +102,7 @@ class Node:
         self.marks = parts.marks
         self.upkeep = Upkeep(parts.desk, parts.marks, parts.epoch)
         self.presence = presence.Service(self._presence_means(parts))
-        ties = Ties(parts.courier, self.upkeep, self.presence)
+        ties = Ties(parts.name, parts.courier, self.upkeep, self.presence)
         self.fanout = Fanout(parts.desk, ties, self.spawn, self.clock_ms)
         self.replays = Replays(parts.desk, self.spawn)
         self.capacity = Capacity(parts.settings.limits)
@@ -112,6 +113,7 @@ class Node:
         self.http_buckets = Buckets(limits.operations_per_s, limits.operations_burst)
         self.guest_buckets = Buckets(1.0, 60.0)
         self.media = Media(limits)
+        self.taps = Taps(limits)
         self.admission = Admission(limits, self.now())
         self.backlog = Backlog()
         self._told_limits = told_limits(limits)

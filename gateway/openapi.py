@@ -25,6 +25,7 @@ from gateway.schema import (
 )
 from realtime.errors import ERRORS
 from realtime.operations import Door, Operation, Who
+from realtime.posts import PostRef
 from realtime.requests import PictureRef, Uploaded
 from realtime.settings import Limits
 from realtime.table import OPERATIONS
@@ -63,6 +64,12 @@ def openapi_document(version: str, limits: Limits) -> Json:
         "get": _look("plain.picture", "A picture, for whoever may see what shows it.")
     }
     paths["/media/{picture}/preview"] = {"get": _look("plain.preview", "A small one of it.")}
+    paths["/posts/{post}.svg"] = {
+        "get": _drawn("plain.moving_post", "post", "A post that moves, as an animated picture.")
+    }
+    paths["/emotext/{signed}.svg"] = {
+        "get": _drawn("plain.moving_preview", "signed", "What `emotext.preview` showed, for ten minutes.")
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": version, "description": DESCRIPTION, "license": LICENCE},
@@ -198,6 +205,26 @@ def _look(name: str, summary: str) -> Json:
             "200": {"description": "The picture.", "content": {"image/webp": {}}},
             "304": {"description": "The browser has it, and may still show it."},
             **_refusals(LOOK_ERRORS),
+        },
+    }
+
+
+def _drawn(name: str, what: str, summary: str) -> Json:
+    """An animated picture: of a post for who may read it, of a preview for who holds its signed id."""
+    open_to_all = what == "signed"
+    schema = {"type": "string"} if open_to_all else components([PostRef])["PostRef"]["properties"]["post"]
+    codes = tuple(
+        code for code in LOOK_ERRORS if not open_to_all or code not in ("unauthenticated", "forbidden")
+    )
+    return {
+        "operationId": name,
+        "tags": ["plain"],
+        "summary": summary,
+        "security": [] if open_to_all else [{"bearer": []}, {"cookie": []}],
+        "parameters": [{"name": what, "in": "path", "required": True, "schema": schema}],
+        "responses": {
+            "200": {"description": "The picture.", "content": {"image/svg+xml": {}}},
+            **_refusals(codes),
         },
     }
 

@@ -16,7 +16,18 @@ import msgspec
 
 from gateway.asyncapi import CHANNEL_KINDS, close_rows
 from gateway.schema import NOUNS, Json, by_noun, components, error_rows, errors_of, limit_rows
-from realtime import gate, models, notifications, posts, presence, reactions, relations, requests
+from realtime import (
+    cheers,
+    emotext,
+    gate,
+    models,
+    notifications,
+    posts,
+    presence,
+    reactions,
+    relations,
+    requests,
+)
 from realtime.events import EVENTS
 from realtime.operations import ID_MAX, SHARED_ERRORS, Door, Operation
 from realtime.settings import Limits
@@ -41,6 +52,15 @@ SHAPES = (
     posts.Discovered,
     reactions.Reaction,
     reactions.StampNames,
+    emotext.EmotextEffect,
+    emotext.EmotextProgram,
+    emotext.EmotextMovement,
+    emotext.EmotextFrame,
+    emotext.EmotextMark,
+    emotext.EmotextGround,
+    emotext.EmotextShape,
+    emotext.EmotextScore,
+    emotext.EmotextLayer,
     models.ChannelPosition,
     models.Badges,
     notifications.Notification,
@@ -66,6 +86,9 @@ ENUMS = (
     posts.Timeline,
     reactions.Stamp,
     reactions.ReactionKind,
+    emotext.EmotextCategory,
+    emotext.EmotextMirror,
+    cheers.ToastKind,
     notifications.NotificationKind,
     gate.InviteKind,
     gate.Audience,

@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from channels.arrival import heard, watchable
-from gateway import hearing, presences, signals
+from gateway import cheering, hearing, presences, signals
 from gateway.answers import Answer, answer
+from realtime.cheers import Cheer, Toast
 from realtime.connection import State
 from realtime.errors import Refusal
 from realtime.events import error_frame, reply_frame
@@ -95,6 +96,20 @@ async def signal(socket: SocketProtocol, request_id: int | None, request: Signal
     respond(socket, request_id, await answer(work, signals.KIND, socket.node.request_ids))
 
 
+async def cheer(socket: SocketProtocol, request_id: int | None, request: Cheer) -> None:
+    """`channel.cheer`, where it has to be asked first."""
+    assert socket.actor is not None
+    work = cheering.cheer(socket.node, socket.actor, request, socket)
+    respond(socket, request_id, await answer(work, "channel.cheer", socket.node.request_ids))
+
+
+async def toast(socket: SocketProtocol, request_id: int | None, request: Toast) -> None:
+    """`channel.toast`."""
+    assert socket.actor is not None
+    work = cheering.toast(socket.node, socket.actor, request, socket)
+    respond(socket, request_id, await answer(work, "channel.toast", socket.node.request_ids))
+
+
 async def _rejoin(
     socket: SocketProtocol, request_id: int | None, names: Iterable[str], request: Positions | Watch
 ) -> None:
@@ -132,6 +147,8 @@ OWN: dict[str, Own] = {
     "channel.watch": watch,
     "channel.unwatch": unwatch,
     "channel.signal": signal,
+    "channel.cheer": cheer,
+    "channel.toast": toast,
     **{name: partial(_presence, name=name) for name in (*presences.SOCKET, *presences.HTTP)},
 }
 """Operations that need the connection itself."""

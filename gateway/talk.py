@@ -11,7 +11,7 @@ import structlog
 
 from channels.arrival import Credential, arrive
 from channels.dispatch import DECODERS, HANDLERS
-from gateway import hearing, signals
+from gateway import cheering, hearing, signals
 from gateway.answers import answer, error_of
 from gateway.screen import OWN, reply, respond
 from realtime.closes import Close
@@ -95,6 +95,9 @@ def _operation(socket: SocketProtocol, envelope: Envelope) -> None:
             return
         if operation.name == "channel.signal" and signals.known(socket, request.ch):
             reply(socket, envelope.id, signals.send(socket.node, socket.account, request))
+            return
+        if operation.name == "channel.cheer" and signals.known(socket, request.ch):
+            reply(socket, envelope.id, cheering.tap(socket.node, socket.account, request))
             return
         if socket.in_flight >= socket.node.settings.limits.operations_in_flight_max:
             raise Refusal("rate_limited", "Wait for answers first.", retry_ms=100)

@@ -193,7 +193,10 @@ class Service:
         """Whom a connection shows besides mutuals, from now on. Raises `StorageUnavailable`."""
         wanted, places = list(dict.fromkeys(accounts)), list(places)
         sights = await self._sights.of(ear.account, wanted)
+        before = set(self._circles.shown_by(ear.account, ear))
         changed = self._circles.watch(ear, {each: sight.live for each, sight in sights.items()})
+        for target in sorted(before.difference(self._circles.shown_by(ear.account, ear))):
+            self._telling.unshown(ear, target)
         for target in changed:
             # The account's other connections may show them too.
             self._telling.pair(ear.account, target)

@@ -130,6 +130,11 @@ class Telling:
                 if ear.account == viewer:
                     self._note(ear, place)
 
+    def unshown(self, ear: Ear, target: str) -> None:
+        """A connection shows somebody no more: the last word is that nothing is known of them."""
+        if self._shown(target) is not None:
+            self._note(ear, target)
+
     def whole(self, ear: Ear) -> None:
         """A connection is told of everybody it shows."""
         self._note(ear, WHOLE)

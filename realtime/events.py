@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from realtime.cheers import Cheered, Toasted
 from realtime.gate import InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
 from realtime.notifications import BADGE, CREATED, Badge, NotificationCreated
@@ -140,6 +141,8 @@ _TABLE = (
     Event(CREATED, "durable", "inbox", NotificationCreated, "Others did something that concerns one."),
     Event(BADGE, "ephemeral", "inbox", Badge, "What waits has changed, on this or another device."),
     Event("channel.signal", "ephemeral", "any", Signalled, "Somebody sent something fleeting."),
+    Event("channel.cheered", "ephemeral", "any", Cheered, "People tapped effects."),
+    Event("channel.toasted", "ephemeral", "any", Toasted, "Somebody counts down with all who are here."),
     Event(CHANGED, "ephemeral", "inbox", PresenceChanged, "People one shows are not as they were."),
     Event(TYPING, "ephemeral", "room", Typing, "Who is writing has changed."),
     Event("room.read", "ephemeral", "inbox", ReadMoved, "The own read position moved."),

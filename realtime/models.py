@@ -69,7 +69,9 @@ class Picture(Shape, frozen=True, kw_only=True):
 
 class Message(Shape, frozen=True, kw_only=True):
     """One line of a room. A deleted one keeps id and seq; `text` is null and `deleted` true. `text` may be empty where
-    there are pictures. `written_at` is the client's own time of writing when it was offline, else null."""
+    there are pictures. `written_at` is the client's own time of writing when it was offline, else null. `emotext` are the ids of effects by which
+    the text moves (`emotext.list`); it begins to at `play_at`, by the server's clock, on all screens at once: where that and the
+    effects' duration are over, the text is shown at rest."""
 
     id: str
     room: str
@@ -82,6 +84,8 @@ class Message(Shape, frozen=True, kw_only=True):
     system: SystemLine | None = None
     deleted: bool = False
     pictures: list[Picture] = []
+    emotext: list[str] = []
+    play_at: int | None = None
 
 
 class Line(Message, frozen=True, kw_only=True):

@@ -12,7 +12,18 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from realtime.models import AccountCard, Picture, Shape
 from realtime.operations import Request
-from realtime.requests import POSITIONS_MAX, ChannelName, Id, Label, Limit, Nonce, Pictures, Seq, Text
+from realtime.requests import (
+    POSITIONS_MAX,
+    ChannelName,
+    Effects,
+    Id,
+    Label,
+    Limit,
+    Nonce,
+    Pictures,
+    Seq,
+    Text,
+)
 
 POSTS_AT_ONCE_MAX = 50
 WATCHED_MAX = 128
@@ -70,7 +81,8 @@ class OwnReactions(Shape, frozen=True, kw_only=True):
 class Post(Shape, frozen=True, kw_only=True):
     """One post. `author` is as it was when the post was read from the log; `seq` is its place in `channel`, its home. Other
     posts stand in it as ids: the one it answers and the first of that thread (`root`), the one it quotes, the one it
-    passes on (then `text` is empty). `text` may also be empty where there are pictures. `mentions` are accounts. `counts` and `mine` stand in pages, never in pushes."""
+    passes on (then `text` is empty). `text` may also be empty where there are pictures. `mentions` are accounts; `emotext` and `play_at`
+    as in a message. `counts` and `mine` stand in pages, never in pushes."""
 
     id: str
     channel: str
@@ -88,6 +100,8 @@ class Post(Shape, frozen=True, kw_only=True):
     counts: PostCounts | None = None
     mine: OwnReactions | None = None
     pictures: list[Picture] = field(default_factory=list)
+    emotext: list[str] = field(default_factory=list)
+    play_at: int | None = None
 
 
 class CommunityCreate(Request, frozen=True, kw_only=True):
@@ -133,6 +147,7 @@ class PostCreate(Request, frozen=True, kw_only=True):
     mask: Mask | None = None
     # As in `room.send`.
     pictures: Pictures | UnsetType = UNSET
+    emotext: Effects | UnsetType = UNSET
 
 
 class PostAudience(Request, frozen=True, kw_only=True):

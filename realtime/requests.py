@@ -38,6 +38,13 @@ AccountIds = Annotated[list[Id], Meta(max_length=150)]
 PICTURES_MAX = 4
 
 
+EFFECTS_MAX = 8
+EffectId = Label | Seq
+Effects = Annotated[list[EffectId], Meta(max_length=EFFECTS_MAX)]
+"""Ids of effects, or the numbers by which other networks know them. Two of a category are refused by name, so a few more are
+read than can be right."""
+
+
 class PictureRef(Request, frozen=True, kw_only=True):
     """A picture that one has put up (`POST /media`) and that nothing shows yet. `alt` says what there is to see, for whoever
     does not see it: at most 500 grapheme clusters."""
@@ -205,7 +212,7 @@ class Added(Shape, frozen=True, kw_only=True):
 
 class RoomSend(Request, frozen=True, kw_only=True):
     """A message of ≤ 2,000 graphemes. `written_at`: when it was written, if the client was offline then. The text may be
-    empty where there are pictures; a message request carries none."""
+    empty where there are pictures; a message request carries none, and no `emotext`."""
 
     room: Id
     text: Text
@@ -214,6 +221,7 @@ class RoomSend(Request, frozen=True, kw_only=True):
     written_at: Millis | None = None
     # Left out it must not change what the request hashes to: a nonce may be repeated to a gateway that knows no pictures.
     pictures: Pictures | UnsetType = UNSET
+    emotext: Effects | UnsetType = UNSET
 
 
 class Uploaded(Shape, frozen=True, kw_only=True):

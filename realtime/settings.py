@@ -105,6 +105,9 @@ class Limits:
     picture_decoders_waiting_max: int = 32
     picture_decode_s: float = 20.0
     picture_decode_bytes_max: int = 1024 * 1024 * 1024
+    cheers_per_s: float = 8.0
+    cheers_burst: float = 24.0
+    toasts_per_min: float = 6.0
     picture_reads_per_s: float = 50.0
     picture_reads_burst: float = 400.0
     mails_per_hour_max: int = 5

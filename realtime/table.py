@@ -123,6 +123,8 @@ _TABLE = (
             "forbidden",
             "text_invalid",
             "text_too_long",
+            "emotext_conflict",
+            "emotext_unknown",
             "full",
             "conflict",
             "blocked",

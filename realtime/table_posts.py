@@ -3,13 +3,16 @@ others."""
 
 from __future__ import annotations
 
+from realtime import cheers as c
+from realtime import emotext as e
 from realtime import finding as f
 from realtime import posts as p
 from realtime import reactions as r
-from realtime.operations import Door, Operation
+from realtime.operations import Door, Operation, Who
 from realtime.requests import Done, Empty, Synced
 
 _TEXT = ("text_invalid", "text_too_long")
+_EMOTEXT = ("emotext_conflict", "emotext_unknown")
 _SOCKET = frozenset({Door.SOCKET})
 
 PLACES = (
@@ -29,6 +32,21 @@ PLACES = (
         Done,
         "Send something fleeting to a channel one may write to.",
         ("not_found", "not_member", "forbidden", "blocked", "too_large"),
+    ),
+    Operation(
+        "channel.cheer",
+        c.Cheer,
+        Done,
+        "Tap an effect for all who hear a channel one may write to; they are told how many did.",
+        ("not_found", "not_member", "forbidden", "blocked", "emotext_unknown"),
+        cost=0.2,
+    ),
+    Operation(
+        "channel.toast",
+        c.Toast,
+        c.Toasting,
+        "Count down (せーの!) or raise glasses (乾杯) together with all who hear a channel one may write to.",
+        ("not_found", "not_member", "forbidden", "blocked"),
     ),
     Operation(
         "community.create",
@@ -64,8 +82,25 @@ PLACES = (
         p.PostCreate,
         p.Posted,
         "Post to a community, or to whoever follows one; answer, quote or pass on a post.",
-        (*_TEXT, "not_found", "not_member", "forbidden", "conflict"),
+        (*_TEXT, *_EMOTEXT, "not_found", "not_member", "forbidden", "conflict"),
         cost=4,
+        durable=True,
+    ),
+    Operation(
+        "emotext.list",
+        Empty,
+        e.EmotextCatalogue,
+        "The effects by which text may move, with their programs.",
+        who=Who.ANYONE,
+        guest_per_min=60,
+    ),
+    Operation(
+        "emotext.preview",
+        e.EmotextPreview,
+        e.EmotextPreviewed,
+        "A text as it would move, and a picture of it.",
+        (*_TEXT, *_EMOTEXT),
+        cost=3,
         durable=True,
     ),
     Operation("post.get", p.PostGet, p.Posts, "Posts by their ids."),

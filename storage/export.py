@@ -33,7 +33,7 @@ _QUERIES = {
         " and m.state in ('inside', 'invited', 'requested', 'declined', 'left') order by m.joined_at"
     ),
     "messages": (
-        "select id, room, seq, at, body as text, reply_to, written_at, pictures from message"
+        "select id, room, seq, at, body as text, reply_to, written_at, pictures, emotext from message"
         " where author = :me and system is null and deleted_at is null order by at"
     ),
     "communities": (
@@ -41,9 +41,10 @@ _QUERIES = {
         " join community k on k.id = m.community where m.account = :me order by m.joined_at"
     ),
     "posts": (
-        "select id, community, seq, at, body as text, reply_to, quote_of, repost_of, mask, mentions, pictures from post"
+        "select id, community, seq, at, body as text, reply_to, quote_of, repost_of, mask, mentions, pictures, emotext from post"
         " where author = :me and deleted_at is null order by at"
     ),
+    "emotext_previews": "select id, at, due, body as text, emotext from emotext_preview where account = :me order by id",
     "pictures": "select id, at, kind, ref, type, width, height from picture where account = :me order by id",
     "notifications": (
         "select n.kind, n.post, n.community, n.room, x.at from notification n join notification_actor x"

@@ -22,6 +22,7 @@ _COLUMNS = (
     ("only_for", "text"),
     ("deleted_at", "bigint"),
     ("pictures", "text"),
+    ("emotext", "text"),
 )
 _NAMES = ", ".join(name for name, _ in _COLUMNS)
 
@@ -64,7 +65,7 @@ def page(tx: Tx, room: str, viewer: str, window: Window) -> list[MessageRow]:
 def mark_deleted(tx: Tx, message: str) -> None:
     """The words go at once; the row stays, so that seq has no hole."""
     tx.rows(
-        "update message set body = null, pictures = null, deleted_at = :at where id = :id",
+        "update message set body = null, pictures = null, emotext = null, deleted_at = :at where id = :id",
         id=message,
         at=tx.now_ms(),
     )

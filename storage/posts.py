@@ -25,6 +25,7 @@ _COLUMNS = (
     ("mask", "text"),
     ("mentions", "text"),
     ("pictures", "text"),
+    ("emotext", "text"),
 )
 NAMES = ", ".join(f"p.{name}" for name, _ in _COLUMNS)
 """The columns of a `PostRow`, of a table named `p`."""
@@ -70,7 +71,7 @@ def mark_post_deleted(tx: Tx, post: str) -> None:
     tx.rows("delete from reaction where post = :id", id=post)
     tx.rows("delete from post_count where post = :id", id=post)
     tx.rows(
-        "update post set body = null, mentions = '[]', pictures = null, deleted_at = :at where id = :id",
+        "update post set body = null, mentions = '[]', pictures = null, emotext = null, deleted_at = :at where id = :id",
         id=post,
         at=tx.now_ms(),
     )

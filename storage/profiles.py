@@ -121,12 +121,13 @@ _ERASE = (
     "delete from message_reaction where account = :id",
     _COUNTED_LESS,
     "delete from post_count where post in (select id from post where author = :id)",
-    "update post set body = null, mentions = '[]', pictures = null, deleted_at = :now"
+    "update post set body = null, mentions = '[]', pictures = null, emotext = null, deleted_at = :now"
     " where author = :id and deleted_at is null",
     # Of a line that was a picture nothing is left.
     "update message set pictures = null, deleted_at = case when body = '' then :now else deleted_at end"
     " where id in (select ref from picture where account = :id and kind = 'message')",
     "delete from picture where account = :id",
+    "delete from emotext_preview where account = :id",
     # The handles stay reserved, for nobody in particular.
     "update handle set account = '' where account = :id",
     "update account set handle = id, name = '', bio = '', links = '[]', status = '', terms = '', state = 'erased',"

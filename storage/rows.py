@@ -56,8 +56,8 @@ class MemberRow(NamedTuple):
 
 
 class MessageRow(NamedTuple):
-    """`system` is the JSON of a system line (then `body` is null); `only_for` limits who sees the line; `pictures` is a
-    JSON list, null where there are none."""
+    """`system` is the JSON of a system line (then `body` is null); `only_for` limits who sees the line; `pictures` and
+    `emotext` are JSON lists, null where there are none."""
 
     id: str
     room: str
@@ -71,6 +71,7 @@ class MessageRow(NamedTuple):
     only_for: str | None
     deleted_at: int | None
     pictures: str | None = None
+    emotext: str | None = None
 
 
 class LogRow(NamedTuple):
@@ -113,7 +114,8 @@ class CommunityMemberRow(NamedTuple):
 
 class PostRow(NamedTuple):
     """`home` is the channel whose entry it is. The words of a deleted post are gone. `root` is the first post of a
-    reply's thread; `mentions` is a JSON list of account ids; `pictures` a JSON list, null where there are none."""
+    reply's thread; `mentions` is a JSON list of account ids; `pictures` and `emotext` are JSON lists, null where
+    there are none."""
 
     id: str
     home: str
@@ -130,6 +132,7 @@ class PostRow(NamedTuple):
     mask: str | None = None
     mentions: str = "[]"
     pictures: str | None = None
+    emotext: str | None = None
 
 
 class PictureRow(NamedTuple):

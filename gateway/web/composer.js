@@ -4,7 +4,7 @@
 
 import { byId } from "./dom.js";
 import { onLanguage } from "./language.js";
-import { PicturePicker } from "./picker.js";
+import { EffectsKey, PicturePicker } from "./picker.js";
 import { words } from "./words.js";
 
 const KEEP_MS = 500;
@@ -21,19 +21,23 @@ export class Composer {
   #room = null;
   #waits = false;
   #picker = new PicturePicker(() => this.#pictured());
+  #effects = new EffectsKey(() => this.#field.value, () => this.#room);
   #send;
   #writing;
 
-  /** `send(text, pictures)` is called with what was written and chosen; `shelf` keeps drafts; `writing` tells the room
-   * that somebody writes. */
+  /** `send(text, pictures, more)` is called with what was written and chosen; `shelf` keeps drafts; `writing` tells the
+   * room that somebody writes. */
   constructor(send, shelf, writing) {
     this.#send = send;
     this.#shelf = shelf;
     this.#writing = writing;
     byId("picks").append(this.#picker.view);
-    this.#field.before(this.#picker.button);
+    this.#field.before(this.#picker.button, this.#effects.button);
     this.#picker.listen(this.#field, byId("talk"));
-    onLanguage(() => this.#picker.speak());
+    onLanguage(() => {
+      this.#picker.speak();
+      this.#effects.choose(this.#effects.chosen);
+    });
     shelf.on("draft", (room, draft) => this.#elsewhere(room, draft));
     addEventListener("pagehide", () => this.#keep());
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keep());
@@ -89,6 +93,7 @@ export class Composer {
 
   #show({ text, at }) {
     this.#waits = false;
+    this.#effects.choose();
     this.#field.value = text;
     this.#editedAt = at;
     this.#fit();
@@ -156,9 +161,10 @@ export class Composer {
     if (this.#picker.failed || (!text.trim() && !this.#picker.kept.length)) return;
     const pictures = this.#picker.take();
     this.#writing.sent();
+    const more = this.#effects.take();
     this.#show({ text: "", at: Date.now() });
     this.#keep();
-    this.#send(text.trim() ? text : "", pictures);
+    this.#send(text.trim() ? text : "", pictures, more);
   }
 
   // For browsers without `field-sizing`.

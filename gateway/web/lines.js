@@ -18,6 +18,15 @@ export function tongue(text) {
   return words.lang !== "ja" && JAPANESE.test(text) ? "ja" : null;
 }
 
+/** Let `text` move as `said` (a line or post) does; `late`: however old it is. What plays it comes when there is something to play. */
+export function moving(text, said, late) {
+  if (text && said.emotext?.length) {
+    text.dataset.emotext = said.emotext.join(" ");
+    import("./emotextplayer.js").then(({ put }) => put(text, said, late), () => {});
+  }
+  return text;
+}
+
 /** A person's name for a sentence; `people` knows oneself. `within`: not at its beginning. */
 export function nameOf(people, id, within = false) {
   if (id === people.me?.id) return within ? words.me_within : words.me;
@@ -113,7 +122,7 @@ function bubble(line, acts) {
     "div",
     { class: "bubble" },
     message.reply_to ? quote(line, acts) : null,
-    message.text ? el("p", { class: "text", lang: tongue(message.text) }, message.text) : null,
+    message.text ? moving(el("p", { class: "text", lang: tongue(message.text) }, message.text), message) : null,
     gallery(message.pictures, { of: message.id, stop: false }),
   );
 }

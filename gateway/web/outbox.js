@@ -63,12 +63,12 @@ export class Outbox {
       .map((line) => ({ ...line, state: line.error ? "refused" : moving }));
   }
 
-  /** `pictures` are up already: {id, width, height, type, alt}. */
-  add(room, text, replyTo = null, pictures = []) {
+  /** `pictures` are up already: {id, width, height, type, alt}; `more` goes with the request. */
+  add(room, text, replyTo = null, pictures = [], more = null) {
     const offline = this.#client.state !== "live";
     const written = offline ? Math.round(this.#client.now()) : null;
     this.#order = Math.max(this.#order + 1, Date.now());
-    const line = { nonce: newNonce(), room, text, pictures, reply_to: replyTo, written_at: written, order: this.#order, error: "" };
+    const line = { nonce: newNonce(), room, text, pictures, more, reply_to: replyTo, written_at: written, order: this.#order, error: "" };
     this.#keep(line);
     this.#give();
   }
@@ -130,12 +130,12 @@ export class Outbox {
   }
 
   async #send(line) {
-    const { nonce, room, text, reply_to, written_at, pictures } = line;
+    const { nonce, room, text, reply_to, written_at, pictures, more } = line;
     // Lines without pictures are said as they always were: a repeated nonce must mean the same.
     const shown = pictures?.length ? { pictures: pictures.map(({ id, alt }) => ({ id, alt })) } : {};
     this.#given.add(nonce);
     try {
-      const sent = await this.#client.send("room.send", { room, text, nonce, reply_to, written_at, ...shown });
+      const sent = await this.#client.send("room.send", { room, text, nonce, reply_to, written_at, ...shown, ...more });
       if (!this.#lines.has(nonce)) return;
       this.#shelf.putLine({ ...line, sent });
       this.#shelf.dropLine(nonce);

@@ -1,5 +1,6 @@
-// Pictures that somebody is about to send: chosen, pasted or dropped, on their way up, described, taken out again. What always
-// holds: what was chosen for one place stays with it; a description that is being written is never drawn anew.
+// What goes along with words that somebody is about to send: pictures, chosen, pasted or dropped, on their way up, described, taken
+// out again; and how the words move. What always holds: what was chosen for one place stays with it; a description that is being
+// written is never drawn anew.
 
 import { el } from "./dom.js";
 import { addressOf } from "./pictures.js";
@@ -267,5 +268,27 @@ export class PicturePicker {
     item.state = "left";
     item.stop?.();
     if (item.file) URL.revokeObjectURL(item.url);
+  }
+}
+
+/** The key to the effects by which words move, and which were chosen. `text()` is what was written, `room()` in which room. */
+export class EffectsKey {
+  constructor(text, room) {
+    const open = () => import("./emotextpicker.js").then(({ pick }) => pick(this, text(), room?.()), () => {});
+    this.button = el("button", { class: "icon pick", type: "button", onclick: open }, "Aa");
+    this.choose();
+  }
+
+  choose(ids = []) {
+    this.chosen = ids;
+    this.button.ariaPressed = ids.length > 0;
+    this.button.ariaLabel = this.button.title = words.emotext;
+  }
+
+  /** What a request says of it, once. */
+  take() {
+    const emotext = this.chosen;
+    this.choose();
+    return emotext.length && { emotext };
   }
 }

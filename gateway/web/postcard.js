@@ -2,7 +2,7 @@
 
 import { brief, full } from "./dates.js";
 import { el } from "./dom.js";
-import { tongue } from "./lines.js";
+import { moving, tongue } from "./lines.js";
 import { gallery, pictureGist } from "./pictures.js";
 import { words } from "./words.js";
 
@@ -75,7 +75,7 @@ function body(post, open, acts) {
     return [el("p", { class: "post-masked" }, words.masks[post.mask], " ", act("open", words.mask_show, words.mask_show, () => acts.open(post.id)))];
   }
   const text = post.text && el("p", { class: "post-text", lang: tongue(post.text) }, ...spoken(post, acts));
-  return [text, gallery(post.pictures, { of: post.id, stop: false })];
+  return [moving(text, post, true), gallery(post.pictures, { of: post.id, stop: false })];
 }
 
 /** Text with links to the outside and to people; everything else stays text. */

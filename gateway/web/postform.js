@@ -4,7 +4,7 @@
 import { fresh } from "./dialogs.js";
 import { el } from "./dom.js";
 import { Fault, area, form } from "./forms.js";
-import { PicturePicker } from "./picker.js";
+import { EffectsKey, PicturePicker } from "./picker.js";
 import { gallery } from "./pictures.js";
 import { LIMIT, cost } from "./short.js";
 import { words, wordsOf } from "./words.js";
@@ -26,6 +26,7 @@ export class PostForm {
   #pending = el("ol", { class: "post-pending" });
   #keepTimer = 0;
   #picker = new PicturePicker(() => this.#pictured());
+  #effects = new EffectsKey(() => this.field?.value ?? "");
   #form = null;
   #waits = false;
   #whose = null;
@@ -57,6 +58,7 @@ export class PostForm {
     const place = (error) => (error.code === "text_too_long" ? [text, words.post_too_long] : null);
     this.#count(draft.text);
     this.#picker.speak();
+    this.#effects.choose();
     // Whoever comes in next has a place of their own.
     this.#whose = this.#app.people.me?.id;
     this.#picker.open(`${this.#whose}.${this.#draft}`, draft.pictures);
@@ -68,7 +70,7 @@ export class PostForm {
       this.#picker.view,
       this.#left,
       this.#reach,
-      el("span", { class: "post-tools" }, this.#picker.button, mask),
+      el("span", { class: "post-tools" }, this.#picker.button, this.#effects.button, mask),
     ));
     this.#picker.listen(field.querySelector("textarea"), made);
     made.classList.add("post-form");
@@ -156,7 +158,7 @@ export class PostForm {
     if (this.#picker.failed) return;
     if (!text.trim() && !this.#picker.kept.length) throw new Fault(`${this.#name}_text`, words.needed);
     const mask = values[`${this.#name}_mask`] || null;
-    this.#app.postbox.add(this.#place, { ...this.#request(), text, mask }, fresh(), this.#picker.take());
+    this.#app.postbox.add(this.#place, { ...this.#request(), text, mask, ...this.#effects.take() }, fresh(), this.#picker.take());
     clearTimeout(this.#keepTimer);
     this.#keepTimer = 0;
     this.#fill("", "");
@@ -186,7 +188,10 @@ export class PostForm {
     if (!post || !this.field) return;
     // What was begun meanwhile stays.
     this.#picker.giveBack(post.pictures);
-    if (!this.field.value.trim()) this.#fill(post.request.text, post.request.mask ?? "");
+    if (!this.field.value.trim()) {
+      this.#fill(post.request.text, post.request.mask ?? "");
+      this.#effects.choose(post.request.emotext);
+    }
     this.field.focus();
   }
 }

@@ -48,7 +48,8 @@ export class TalkView {
     walkable(this.#log, this.#list);
     this.#here = new RoomHere(app);
     const writing = new Writing((room, on) => this.#writes(room, on), Date.now);
-    this.#composer = new Composer((text, pictures) => this.#say(text, pictures), app.shelf, writing);
+    const say = (text, pictures, more) => this.#say(text, pictures, more);
+    this.#composer = new Composer(say, app.shelf, writing);
     byId("fresh").addEventListener("click", () => this.#toNewest());
     byId("reply-cancel").addEventListener("click", () => this.#answer(null));
     byId("talk").addEventListener("keydown", (event) => {
@@ -325,14 +326,14 @@ export class TalkView {
     if (rooms.get(room)?.state === "open" && !client.via) client.call("room.typing", { room, on }).catch(() => {});
   }
 
-  async #say(text, pictures) {
+  async #say(text, pictures, more) {
     const reply = this.#replyTo?.id ?? null;
     this.#answer(null);
     this.#markSeq = null;
     const timeline = this.#timeline;
     if (timeline.moreAfter) await timeline.newest();
     this.#scroll.toEnd();
-    this.#app.outbox.add(timeline.room, text, reply, pictures);
+    this.#app.outbox.add(timeline.room, text, reply, pictures, more);
   }
 
   async #toNewest() {

@@ -52,6 +52,7 @@ export const EN = {
   // Lines
   timeline: (title) => `Messages in ${title}`,
   composer: "Write a message",
+  emotext: "Moving words",
   composer_hint_keys: "Enter sends, Shift+Enter breaks the line",
   send: "Send",
   sending: "Sending",
@@ -119,6 +120,7 @@ export const EN = {
     forbidden: "That is not possible now",
     request_waits: "A request can be sent once. Please wait for the answer",
     request_link: "A request cannot have links",
+    request_emotext: "The words of a request do not move",
     full: "There is no place left",
     conflict: "The contents do not agree",
     bad_request: "Please check what you entered",

@@ -49,6 +49,7 @@ export const JA = {
   // Lines
   timeline: (title) => `${title} の発言`,
   composer: "発言を書く",
+  emotext: "文字の動き",
   composer_hint_keys: "Enter で送信、Shift+Enter で改行",
   send: "送信",
   sending: "送信中",
@@ -116,6 +117,7 @@ export const JA = {
     forbidden: "いまはできません",
     request_waits: "リクエストは一度だけ送れます。返事をお待ちください",
     request_link: "リクエストにリンクは入れられません",
+    request_emotext: "リクエストの文字は動かせません",
     full: "人数がいっぱいです",
     conflict: "内容が食い違っています",
     bad_request: "入力をお確かめください",

@@ -60,6 +60,9 @@ class Person:
     awake: bool = False
     newest: str = ""
     """The id of the last line of theirs that was acknowledged."""
+    cheered: int = 0
+    """How many taps they were told of, in so many frames."""
+    cheer_frames: int = 0
     aside: list[float] | None = None
     """Where the delays this person measures are kept besides, if anywhere."""
     _said: int = 0
@@ -127,6 +130,11 @@ class Person:
     async def browse(self) -> None:
         """The newest of whom they follow."""
         await self._try("timeline.list", which="follow", limit=PAGE)
+
+    async def tap(self, place: str, effect: str) -> None:
+        """A tap on an effect, for all who are there."""
+        self.means.meters.counts["taps"] += 1
+        await self._try("channel.cheer", ch=place, effect=effect)
 
     async def like(self, post: str) -> None:
         """A like, which only the author is told of."""
@@ -203,6 +211,9 @@ class Person:
 
     def _hear(self, frame: dict[str, Any]) -> None:
         body = BODIES.get(frame["ev"])
+        if frame["ev"] == "channel.cheered":
+            self.cheered += sum(frame["d"]["counts"].values())
+            self.cheer_frames += 1
         if body is None:
             return
         meters = self.means.meters

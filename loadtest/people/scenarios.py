@@ -13,6 +13,7 @@ from typing import Any
 
 from loadtest.client import ServerRefusal
 from loadtest.people import schedule
+from loadtest.people.cheering import cheer
 from loadtest.people.ground import Spawn
 from loadtest.people.ledger import Fault
 from loadtest.people.meters import Delays
@@ -27,6 +28,7 @@ READS_PER_LINE = 10
 QUIET_RATE = 10.0
 RACERS = 10
 LONG = 1_900
+ONE_PLACE = {"circle": 100, "rooms": 0, "communities": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +354,7 @@ SCENARIOS = {
             5_000,
             20.0,
             60.0,
-            {"circle": 100, "rooms": 0, "communities": 1},
+            ONE_PLACE,
         ),
         Scenario(
             "timeline",
@@ -374,6 +376,7 @@ SCENARIOS = {
         ),
         Scenario("stampede", "all come back at once", stampede, 5_000, 10.0, 30.0, {"communities": 1}, 20),
         Scenario("slow", "some stop reading", slow, 100, 60.0, 30.0, {"circle": 100}),
+        Scenario("cheer", "hundreds tap effects", cheer, 2_000, 500.0, 20.0, ONE_PLACE),
         Scenario("invites", "many reach for one place", invites, 300, 5.0, 10.0),
     )
 }

@@ -302,7 +302,9 @@ def test_the_keyboard_reaches_everything_and_finds_back(visit: Visit, link: str)
     page.locator("#lines .line").first.wait_for()
     expect(page.locator("#composer-text")).to_be_focused()
 
-    # Beside the words stands the way to pictures.
+    # Beside the words stand the ways to make them move, and to pictures.
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("button", name="文字の動き")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     expect(page.get_by_role("button", name="写真を添える")).to_be_focused()
     # One stop for all lines; the arrows walk, and only where one stands are there more stops.

@@ -43,6 +43,8 @@ async def test_what_is_acknowledged_is_in_the_log_with_its_seq(world: World) -> 
         "system": None,
         "deleted": False,
         "pictures": [],
+        "emotext": [],
+        "play_at": None,
     }
 
 

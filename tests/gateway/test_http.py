@@ -21,7 +21,7 @@ from tests.support.http import post
 from tests.support.nodes import RunningNode, Start
 from tests.support.waiting import until
 
-SECRETS = ("epoch", "ticket", "link", "code", "qr")
+SECRETS = ("epoch", "ticket", "link", "code", "qr", "signed", "seed")
 FREE = Limits(operations_per_s=1e6, operations_burst=1e6)
 GUARDS = {
     "x-content-type-options": "nosniff",
@@ -120,6 +120,10 @@ class Scene:
             "community.list": (aki, {"joined": False}),
             "post.audience": (aki, {}),
             "reaction.get": (aki, {}),
+            "emotext.list": (aki, {}),
+            "channel.cheer": (aki, {"ch": f"room:{room}", "effect": "love"}),
+            "channel.toast": (aki, {"ch": f"room:{room}", "what": "kanpai"}),
+            "emotext.preview": (aki, {"text": "やあ", "emotext": ["hoppy"]}),
             "account.search": (aki, {"words": "HARU"}),
             "channel.signal": (aki, {"ch": f"room:{room}", "data": {"dice": [1, 6], "言": "せーの"}}),
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),

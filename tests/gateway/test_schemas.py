@@ -176,6 +176,10 @@ GOOD |= {
     name: {"room": ID} for name in ("room.get", "room.join", "room.accept", "room.decline", "room.leave")
 }
 GOOD["room.send"] |= {"pictures": [{"id": ID, "alt": "海"}]}
+GOOD |= {"emotext.preview": {"text": "今から", "emotext": ["big", 131075]}}
+GOOD |= {"channel.cheer": {"ch": f"room:{ID}", "effect": "love"}, "channel.toast": {"ch": f"room:{ID}"}}
+GOOD["room.send"] |= {"emotext": ["shake", 1]}
+GOOD["post.create"] |= {"emotext": ["uruuru"]}
 GOOD["post.create"] |= {"pictures": [{"id": ID}] * 4}
 GOOD |= {"message.list": {"room": ID, "before": 9, "limit": 100}, "account.get": {"handle": "hanako"}}
 GOOD |= {

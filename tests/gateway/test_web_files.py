@@ -25,8 +25,8 @@ from tests.support.nodes import Start
 WEB = Path(__file__).resolve().parent.parent.parent / "gateway/web"
 OURS = sorted(path for path in WEB.iterdir() if not path.name.startswith("docs."))
 SCRIPTS = [path for path in OURS if path.suffix == ".js"]
-PAGES = ("index.html", "invite.html")
-SILENT = ("lanes.js", "protocol.js", "rules.js", "streams.js")
+PAGES = ("index.html", "invite.html", "emotext.html")
+SILENT = ("emotext.js", "lanes.js", "protocol.js", "rules.js", "streams.js")
 WITHOUT_DOM = (
     *SILENT,
     "attendance.js",
@@ -168,8 +168,8 @@ def test_no_sentence_stands_outside_the_tables() -> None:
     assert spoken == set()
 
 
-NOT_IN_THE_PAGE = {"channel.signal"}
-"""Signals are for programs."""
+NOT_IN_THE_PAGE = {"channel.signal", "emotext.preview"}
+"""Signals are for programs; how words will move, the page sees by itself."""
 
 
 def test_every_operation_has_its_way_in_the_page() -> None:
@@ -188,7 +188,7 @@ def test_every_operation_has_its_way_in_the_page() -> None:
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_errors_of_the_page_are_codes_or_reasons(language: str) -> None:
     named = {name.partition(".")[2] for name in table(language) if name.startswith("errors.")}
-    own = {"offline", "timeout", "other", "request_waits", "request_link"}
+    own = {"offline", "timeout", "other", "request_waits", "request_link", "request_emotext"}
     assert len(named) > 15
     assert named - own <= set(ERRORS)
     reasons = {name.partition(".")[2] for name in table(language) if name.startswith("report_reasons.")}

@@ -30,6 +30,7 @@ SMALL = {
     "presence": ("--people", "100", "--whole", "20", "--rate", "10", "--seconds", "9"),
     "stampede": ("--people", "80", "--seconds", "6"),
     "slow": ("--people", "100", "--seconds", "6"),
+    "cheer": ("--people", "60", "--whole", "20", "--rate", "40", "--seconds", "6"),
     "invites": ("--people", "60", "--seconds", "3"),
 }
 
@@ -76,6 +77,7 @@ def test_a_scenario_ends_well_and_tells_what_it_saw(name: str, tmp_path: Path) -
             assert [what for _, what in found["marks"]] == ["80 links are cut", "everybody is whole again"]
             assert found["counts"]["connects"] == 2 * 80 + 20
         case _:
+            assert name != "cheer" or found["counts"]["taps"] == 240
             assert found["counts"]["lines"] > 0
             assert found["deliveries"] >= found["counts"]["lines"]
             assert 0 < found["delivery_ms"]["p50"] <= found["delivery_ms"]["max"]
