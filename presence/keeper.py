@@ -186,15 +186,19 @@ class Keeper:
                 self._numbers[node] = (lease.generation, lease.number)
             elif lease is not None:
                 self._wanted[node] = None
+                self._out_of_sight(node, missing, now)
             elif now >= self._settled_at:
                 log.info("lease lapsed", node=node)
                 self._changed(self._roster.drop(node), True)
             else:
-                # After a loss of all leases everybody is back within a sweep or two: not worth a doubt.
-                since = self._missing[node] = missing.get(node, now)
-                if now - since > self._pulse.patience:
-                    self._changed(self._roster.doubt(node, doubtful=True), False)
+                self._out_of_sight(node, missing, now)
         self._wanted.update(dict.fromkeys(node for node in living if node not in self._roster.others()))
+
+    def _out_of_sight(self, node: str, missing: Mapping[str, float], now: float) -> None:
+        """After a loss of all leases everybody is back, and has spoken, within a sweep or two: not worth a doubt."""
+        since = self._missing[node] = missing.get(node, now)
+        if now - since > self._pulse.patience:
+            self._changed(self._roster.doubt(node, doubtful=True), False)
 
     async def _register(self) -> None:
         if self.generation:
@@ -203,14 +207,13 @@ class Keeper:
         self._number = 0
         self._unsaid = dict(self._roster.own_people())
         log.info("lease taken", node=self._node, generation=self.generation)
-        if not self._unsaid:
-            # Others learn at once that a new generation begins.
-            self._publish({})
 
     async def _announce(self) -> None:
-        """Say what is unsaid: into the leases first, then to the others' ears."""
-        while self._unsaid and self.generation:
-            said = dict(list(self._unsaid.items())[:ANNOUNCED_AT_ONCE])
+        """Say what is unsaid: into the leases first, then to the others' ears. The first word of a generation is everybody
+        at once, be it nobody: until it is said, nothing is concluded from who is missing."""
+        while self.generation and (self._unsaid or not self._number):
+            most = ANNOUNCED_AT_ONCE if self._number else len(self._unsaid)
+            said = dict(list(self._unsaid.items())[:most])
             packed = {account: marks.pack(value) if value else None for account, value in said.items()}
             number = self._number + 1
             self._announced_at = self._loop.time()
@@ -238,8 +241,8 @@ class Keeper:
             node = next(iter(self._wanted))
             del self._wanted[node]
             told = await self._leases.people_of(node)
-            if told is None:
-                # It lapsed meanwhile; the next sweep judges that.
+            if told is None or not told.number:
+                # It lapsed meanwhile, or has not spoken yet; the next sweep judges that.
                 continue
             self.reloads += 1
             changed = self._roster.replace(node, told.generation, told.number, _marks(told.people))

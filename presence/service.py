@@ -9,6 +9,7 @@ database never reaches a connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -85,6 +86,7 @@ class Service:
         self._telling.before_telling = self.keeper.look
         self._seen: dict[str, int] = {}
         self._hidden: dict[str, int] = {}
+        self._hurry = asyncio.Event()
         self._refreshed_at = self._loop.time()
         self._draining = False
 
@@ -113,7 +115,10 @@ class Service:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._hurry.wait()
+            self._hurry.clear()
             try:
                 await self._pass()
             except StorageUnavailable as error:
@@ -201,10 +206,6 @@ class Service:
             # The account's other connections may show them too.
             self._telling.pair(ear.account, target)
         self._circles.look(ear, places)
-        late = [each for each in wanted if self._sights.suspended(each)]
-        if late or self._sights.suspended(ear.account):
-            # A right has changed while it was read.
-            self._sights.want(ear.account)
         return self._snapshot(ear, wanted, sights, places)
 
     async def get(self, ear: Ear, accounts: Iterable[str]) -> PresenceSnapshot:
@@ -280,6 +281,11 @@ class Service:
     def ruled(self, account: str) -> None:
         """What an account shows, and to whom, has changed."""
         self._sights.doubt(account)
+        mark = self._devices.mark_of(account)
+        if mark is not None and mark.counted:
+            # From whomever they hide now: this is when they were last seen.
+            self._seen[account] = self._means.clock_ms()
+            self._hurry.set()
         if self._circles.ears_of(account) or self._devices.rules_of(account) is not None:
             self._sights.want(account)
 
@@ -331,4 +337,5 @@ class Service:
         if self._devices.ruled(account, heard.rules):
             if before is not None and before.counted and not heard.rules.counted:
                 self._hidden[account] = self._means.clock_ms()
+                self._hurry.set()
             self._say(account)

@@ -7,7 +7,8 @@ Owned by the presence service. What always holds: whoever is concerned by a chan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Collection, Set
 from typing import NamedTuple
 
 import structlog
@@ -23,6 +24,8 @@ GATHER_S = 0.02
 ACCOUNTS_AT_ONCE = 100
 PAIRS_AT_ONCE = 1_000
 RETRY_S = 0.5
+READS_MAX = 10
+CHANGES_KEPT = 1_024
 
 
 class Heard(NamedTuple):
@@ -59,19 +62,22 @@ class Sights:
         self._pairs: dict[tuple[str, str], None] = {}
         self._targets: dict[str, set[str]] = {}
         self._touched: set[str] = set()
+        # Whose rights changed, one after the other, and how many changes there were.
+        self._changes: deque[str] = deque(maxlen=CHANGES_KEPT)
+        self._changed = 0
         self._awake = asyncio.Event()
 
     # What is to be read
 
     def want(self, account: str) -> None:
         """Somebody came, or their settings or follows changed: read their rules and their circle."""
-        self._touched.add(account)
+        self._touch(account)
         self._accounts[account] = None
         self._awake.set()
 
     def doubt(self, target: str) -> None:
         """What others may see of somebody has changed."""
-        self._touched.add(target)
+        self._touch(target)
         viewers = self._circles.interested(target)
         self._pairs.update(dict.fromkeys((viewer, target) for viewer in viewers))
         if viewers:
@@ -82,12 +88,19 @@ class Sights:
         """True while what somebody may see, or what may be seen of them, is being read."""
         return account in self._accounts or account in self._targets
 
-    async def of(self, viewer: str, targets: Iterable[str]) -> dict[str, Sight]:
-        """What a viewer may see of some people now; unknown ones are missing. Raises `StorageUnavailable`."""
+    async def of(self, viewer: str, targets: Collection[str]) -> dict[str, Sight]:
+        """What a viewer may see of some people now; unknown ones are missing. What changes while it is read is read again.
+        Raises `StorageUnavailable`."""
         wanted = [(viewer, target) for target in targets]
-        return await self._db.read(
-            lambda tx: {pair.target: sight(pair) for pair in map(_pair, pairs(tx, wanted))}
-        )
+        concerned = {viewer, *targets}
+        for _ in range(READS_MAX):
+            mark = self._changed
+            found = await self._db.read(
+                lambda tx: {pair.target: sight(pair) for pair in map(_pair, pairs(tx, wanted))}
+            )
+            if not self._changed_since(mark, concerned):
+                return found
+        raise StorageUnavailable("too much changes; ask again")
 
     async def facts(self, account: str, other: str | None) -> tuple[Pair, list[Pair]]:
         """What the tables say of an account and itself, and of one who looks at it. Raises `StorageUnavailable`."""
@@ -96,6 +109,17 @@ class Sights:
             pair.viewer: pair for pair in await self._db.read(lambda tx: [*map(_pair, pairs(tx, wanted))])
         }
         return found[account], [found[other]] if other is not None else []
+
+    def _touch(self, account: str) -> None:
+        self._touched.add(account)
+        self._changes.append(account)
+        self._changed += 1
+
+    def _changed_since(self, mark: int, concerned: Set[str]) -> bool:
+        since = self._changed - mark
+        if since > len(self._changes):
+            return True
+        return any(account in concerned for account in list(self._changes)[len(self._changes) - since :])
 
     # Reading
 

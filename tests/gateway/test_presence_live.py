@@ -151,6 +151,8 @@ async def test_strangers_nobody_and_exceptions(start_swift: Callable[..., Any]) 
         await aki.call("account.update", presence_to="mutuals")
         await aki.call("presence.except", account=h.account.id, shown=False)
         await sees(haru, a, "online", "offline", "online", "offline")
+        await until(lambda: not server.node.presence._seen)
+        assert await view(haru, a) == told(haru, a)[-1] == {"state": "offline", "seen": "5m", "doing": None}
         await aki.call("presence.except", account=h.account.id, shown=None)
         await sees(haru, a, "online", "offline", "online", "offline", "online")
 

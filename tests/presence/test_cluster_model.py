@@ -7,6 +7,7 @@ dead generation is, nobody is declared dead whose lease lives, and once all is w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,36 +38,39 @@ class Door:
         self._world = world
         self._name = name
         self.shut = False
+        self.far_s = 0.0
 
-    def _leases(self) -> MemoryLeases:
+    async def _reach(self) -> MemoryLeases:
+        """The way there takes time, in which others are heard."""
+        await asyncio.sleep(self.far_s)
         if self.shut:
             self._world.lost_at[self._name] = self._world.loop.time()
             raise LeasesUnavailable("cut off")
         return self._world.leases
 
     async def register(self, node: str) -> int:
-        return await self._leases().register(node)
+        return await (await self._reach()).register(node)
 
     async def renew(self, node: str, generation: int) -> bool:
-        return await self._leases().renew(node, generation)
+        return await (await self._reach()).renew(node, generation)
 
     async def release(self, node: str, generation: int) -> None:
-        await self._leases().release(node, generation)
+        await (await self._reach()).release(node, generation)
 
     async def nodes(self) -> list[NodeLease]:
-        return await self._leases().nodes()
+        return await (await self._reach()).nodes()
 
     async def announce(
         self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
     ) -> bool:
-        leases = self._leases()
+        leases = await self._reach()
         living = {lease.node: lease.generation for lease in await leases.nodes()}
         taken = await leases.announce(node, generation, number, changes)
         assert taken == (living.get(node) == generation), "I19: only the living generation changes the table"
         return taken
 
     async def people_of(self, node: str) -> Announced | None:
-        return await self._leases().people_of(node)
+        return await (await self._reach()).people_of(node)
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -86,6 +90,16 @@ class Watched(Roster):
         assert self._world.loop.time() - lost_at >= TTL_S - 0.01, "out of contact less than a lease ago"
         return super().drop(node)
 
+    def replace(self, node: str, generation: int, number: int, people: dict[str, Mark]) -> Changes:
+        """Nobody who is there all along is left out."""
+        before = self._nodes[node].people if node in self._nodes else {}
+        changes = super().replace(node, generation, number, people)
+        for other in self._world.nodes:
+            if other is not None and other.name == node and generation == other.keeper.generation:
+                lost = before.keys() & other.roster.own_people().keys() - other.unsaid - people.keys()
+                assert not lost, f"I9: {lost} are on {node} all along"
+        return changes
+
 
 class Node:
     """One process: its table, its keeper, its people."""
@@ -95,6 +109,8 @@ class Node:
         self.door = Door(world, self.name)
         self.roster = Watched(self.name, world)
         self.stalled = False
+        # Whose change is not announced yet.
+        self.unsaid: set[str] = set()
         world.run(self._make(world))
 
     async def _make(self, world: Cluster) -> None:
@@ -112,7 +128,11 @@ class Cluster(RuleBasedStateMachine):
         self.wire: list[Parcel] = []
         self.lost_at: dict[str, float] = {}
         self.lives = [0] * NODES
-        self.nodes: list[Node | None] = [self._begin(number) for number in range(NODES)]
+        # Whether the calm after it all must do without the courier.
+        self.deaf = False
+        self.nodes: list[Node | None] = []
+        for number in range(NODES):
+            self.nodes.append(self._begin(number))
 
     def run(self, work: Any) -> Any:
         """One coroutine, now."""
@@ -156,12 +176,13 @@ class Cluster(RuleBasedStateMachine):
             value = None if how is None else mark(how, "", open_=False, counted=True)
             node.roster.own(account, value)
             node.keeper.say(account, value)
+            node.unsaid.add(account)
 
     @rule(number=NODE)
     def a_turn(self, number: int) -> None:
         node = self.nodes[number]
         if node is not None and not node.stalled:
-            self._turn(node)
+            self.run(self._turn(node))
 
     @rule(seconds=st.sampled_from([0.1, 0.6, 1.1, 3.0, 9.0]))
     def time_passes(self, seconds: float) -> None:
@@ -169,8 +190,12 @@ class Cluster(RuleBasedStateMachine):
         until = self.loop.time() + seconds
         while self.loop.time() < until:
             self._wait(min(1.0, until - self.loop.time()))
-            for node in self._up():
-                self._turn(node)
+            self.run(self._turns())
+
+    @rule(number=NODE, far_s=st.sampled_from([0.0, 0.001, 0.002, 0.005]))
+    def is_so_far_from_the_leases(self, number: int, far_s: float) -> None:
+        if (node := self.nodes[number]) is not None:
+            node.door.far_s = far_s
 
     @rule(number=NODE)
     def cut_off(self, number: int) -> None:
@@ -215,6 +240,10 @@ class Cluster(RuleBasedStateMachine):
             self._hear(parcel)
 
     @rule()
+    def the_courier_is_gone_for_good(self) -> None:
+        self.deaf = True
+
+    @rule()
     def batches_are_lost(self) -> None:
         self.wire.clear()
 
@@ -236,10 +265,11 @@ class Cluster(RuleBasedStateMachine):
         self.wire.clear()
         for _ in range(20):
             self._wait(1.0)
-            for node in self._up():
-                self._turn(node)
-            while self.wire:
-                self._hear(self.wire.pop(0))
+            self.run(self._turns())
+            if not self.deaf:
+                while self.wire:
+                    self._hear(self.wire.pop(0))
+            self.wire.clear()
         truth: dict[str, bool] = {}
         for node in self._up():
             for account, value in node.roster.own_people().items():
@@ -255,9 +285,15 @@ class Cluster(RuleBasedStateMachine):
 
     # Inside
 
-    def _turn(self, node: Node) -> None:
+    async def _turns(self) -> None:
+        """Of everybody at once."""
+        await asyncio.gather(*map(self._turn, self._up()))
+
+    async def _turn(self, node: Node) -> None:
         before = node.keeper.generation
-        self.run(node.keeper._turn())
+        await node.keeper._turn()
+        if not node.keeper._unsaid:
+            node.unsaid.clear()
         if before and node.keeper.generation != before:
             self.lost_at[node.name] = self.loop.time()
 

@@ -164,6 +164,11 @@ class Company(RuleBasedStateMachine):
             self.exceptions.get((viewer, target)),
         )
 
+    def _choose(self, account: str, audience: str) -> None:
+        if audience == "nobody" != self.audience[account]:
+            self.before[account] = self.audience[account]
+        self.audience[account] = audience
+
     def _state(self, account: str) -> str:
         return "hidden" if account in self.hidden else "active"
 
@@ -238,6 +243,23 @@ class Company(RuleBasedStateMachine):
                 assert view.state == "offline" or self.sight(ear.account, other).live
                 ear.seen[other] = orjson.loads(orjson.dumps({"state": view.state, "doing": view.doing}))
 
+    @rule(which=st.integers(0, 20), account=WHO, audience=st.sampled_from(["everyone", "mutuals", "nobody"]))
+    def watches_while_somebody_changes_their_mind(self, which: int, account: str, audience: str) -> None:
+        if not self.ears:
+            return
+        ear = self.ears[which % len(self.ears)]
+
+        async def both() -> Any:
+            asked = asyncio.ensure_future(self.service.watch(ear, sorted(PEOPLE), []))
+            await asyncio.sleep(1.5 * self.tables.takes_s)
+            self._choose(account, audience)
+            self.service.ruled(account)
+            return await asked
+
+        for other, view in self._run(both()).people.items():
+            assert view.state == "offline" or self.sight(ear.account, other).live
+            ear.seen[other] = orjson.loads(orjson.dumps({"state": view.state, "doing": view.doing}))
+
     @rule(a=WHO, b=WHO)
     def follows_or_not(self, a: str, b: str) -> None:
         if a != b and not self.apart(a, b):
@@ -258,9 +280,7 @@ class Company(RuleBasedStateMachine):
 
     @rule(account=WHO, audience=st.sampled_from(["everyone", "mutuals", "nobody"]))
     def shows_to(self, account: str, audience: str) -> None:
-        if audience == "nobody" != self.audience[account]:
-            self.before[account] = self.audience[account]
-        self.audience[account] = audience
+        self._choose(account, audience)
         self._run(self._do(lambda: self.service.ruled(account)))
 
     @rule(a=WHO, b=WHO, shown=st.sampled_from([None, 0, 1]))
