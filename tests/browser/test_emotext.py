@@ -422,7 +422,12 @@ def test_words_move_for_everybody_and_only_once(visit: Visit, demo: ServerProces
     write(aki, "いえーい!")
     for page in (aki, haru):
         moved = line(page, "いえーい!")
-        moved.locator(".emo-moving").wait_for()
+        begun, again = moved.locator(".emo-moving"), moved.get_by_role("button", name="もう一度動かす")
+        begun.or_(again).first.wait_for()
+        if not begun.count():
+            # More than five seconds late, as on a machine that has other things to do: it has ended for this one.
+            again.click()
+            begun.wait_for()
         assert moved.locator(".emo-words").inner_text() == "いえーい!"
         assert moved.locator(".text").evaluate("(p) => p.style.fontSize") == "1.5em"
     # Nothing is chosen for what comes next.
