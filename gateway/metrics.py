@@ -77,6 +77,22 @@ class Metrics:
             "tsudoi_turned_away_total", "Connections there was no room for", lambda: node.capacity.turned_away
         )
         self._gauge("tsudoi_peers", "Other living nodes", lambda: node.keeper.peers)
+        self._tell_of_presence(node)
+
+    def _tell_of_presence(self, node: Node) -> None:
+        self._gauge("tsudoi_people_here", "People of this node who are online", lambda: node.presence.here)
+        self._gauge(
+            "tsudoi_people_known", "People online on all nodes, as known here", lambda: node.presence.known
+        )
+        self._gauge("tsudoi_presence_frames_total", "Frames of presence told", lambda: node.presence.frames)
+        self._gauge(
+            "tsudoi_presence_announced_total", "Changes told to other nodes", lambda: node.keeper.announced
+        )
+        self._gauge(
+            "tsudoi_presence_reloads_total",
+            "Parts of the online table read anew",
+            lambda: node.keeper.reloads,
+        )
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(name, text, registry=self.registry)

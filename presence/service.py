@@ -104,6 +104,21 @@ class Service:
         """Everybody is sent elsewhere: whoever leaves now is not gone. The lease is left to lapse."""
         self._draining = True
 
+    @property
+    def here(self) -> int:
+        """How many people this node says are here."""
+        return len(self._roster.own_people())
+
+    @property
+    def known(self) -> int:
+        """How many people are online on all nodes, as far as known here."""
+        return len(self._roster)
+
+    @property
+    def frames(self) -> int:
+        """How many frames of presence were told."""
+        return self._telling.frames
+
     def silence(self) -> None:
         """Nobody is told anything any more."""
         self._telling.stop()

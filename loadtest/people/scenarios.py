@@ -345,7 +345,13 @@ SCENARIOS = {
     for scenario in (
         Scenario("idle", "nobody says a word", idle, 5_000, 1.0, 30.0),
         Scenario(
-            "chatter", "friends in groups: lines, reads, sleeping phones, trains", chatter, 500, 50.0, 60.0
+            "chatter",
+            "friends in groups: lines, reads, sleeping phones, trains",
+            chatter,
+            500,
+            50.0,
+            60.0,
+            {"follows": "all"},
         ),
         Scenario(
             "match",
