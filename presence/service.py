@@ -84,6 +84,8 @@ class Service:
         )
         self._telling.sights = self._sights
         self._telling.before_telling = self.keeper.look
+        # Connections that wait for what they may see, to be told of everybody.
+        self._fresh: dict[Ear, None] = {}
         self._seen: dict[str, int] = {}
         self._hidden: dict[str, int] = {}
         self._hurry = asyncio.Event()
@@ -179,11 +181,15 @@ class Service:
             self._say(ear.account)
         if first or self._devices.rules_of(ear.account) is None:
             self._sights.want(ear.account)
-        self._telling.whole(ear)
+        if self._sights.wanted(ear.account):
+            self._fresh[ear] = None
+        else:
+            self._telling.whole(ear)
 
     def left(self, ear: Ear, *, signed_out: bool) -> None:
         """A connection is gone."""
         self._circles.remove(ear)
+        self._fresh.pop(ear, None)
         self._telling.forget(ear)
         account = ear.account
         if self._draining:
@@ -348,6 +354,10 @@ class Service:
         # Rights first: whoever loses one is told while there is something to lose.
         for target in heard.changed:
             self._telling.pair(account, target)
+        for ear in self._circles.ears_of(account):
+            if ear in self._fresh:
+                del self._fresh[ear]
+                self._telling.whole(ear)
         before = self._devices.mark_of(account)
         if self._devices.ruled(account, heard.rules):
             if before is not None and before.counted and not heard.rules.counted:

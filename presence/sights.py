@@ -84,6 +84,10 @@ class Sights:
             self._targets.setdefault(target, set()).update(viewers)
         self._awake.set()
 
+    def wanted(self, account: str) -> bool:
+        """True while somebody's circle is to be read."""
+        return account in self._accounts
+
     def suspended(self, account: str) -> bool:
         """True while what somebody may see, or what may be seen of them, is being read."""
         return account in self._accounts or account in self._targets
