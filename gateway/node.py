@@ -35,7 +35,7 @@ from gateway.upkeep import Upkeep
 from presence import service as presence
 from presence.circles import Ear
 from presence.keeper import Keeper, Pulse
-from presence.telling import Hub as HubView
+from presence.telling import Outlook
 from realtime.buckets import Buckets
 from realtime.closes import Close
 from realtime.emotext import VERSION as EMOTEXT_VERSION
@@ -143,7 +143,7 @@ class Node:
             parts.name,
             parts.desk.db,
             parts.leases,
-            HubView(
+            Outlook(
                 hears=self._hears,
                 apart=self._apart_of,
                 clock_ms=parts.clock_ms,

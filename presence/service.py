@@ -24,7 +24,7 @@ from presence.marks import Mark
 from presence.roster import Changes, Roster
 from presence.rules import NOTHING, Sight, as_if, sight, stranger
 from presence.sights import Heard, Sights
-from presence.telling import Hub, Telling, Tempo
+from presence.telling import Outlook, Telling, Tempo
 from presence.typists import Typists
 from realtime.gate import Audience as ShownTo
 from realtime.parcels import Audience, Parcel
@@ -59,7 +59,7 @@ class Means:
     node: str
     db: Database
     leases: Leases
-    hub: Hub
+    outlook: Outlook
     tell: Callable[[Parcel], None]
     clock_ms: Callable[[], int]
     pulse: Pulse = field(default_factory=Pulse)
@@ -77,7 +77,7 @@ class Service:
         self._circles = Circles()
         self._devices = Devices(means.pauses.grace)
         self._typists = Typists(means.pauses.typing)
-        self._telling = Telling(self._roster, self._circles, self._typists, means.hub, means.tempo)
+        self._telling = Telling(self._roster, self._circles, self._typists, means.outlook, means.tempo)
         self._sights = Sights(means.db, self._circles, self._read, self._telling.pair)
         self.keeper = Keeper(
             Authority(means.leases, means.node, means.pulse), self._roster, self._others_changed, means.tell

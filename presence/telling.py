@@ -49,7 +49,7 @@ IN_DOUBT = Presence(state=PresenceState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
-class Hub:
+class Outlook:
     """What is asked of the node: whether a connection hears a channel, from whom an account is apart, what time it is in Unix
     milliseconds."""
 
@@ -76,14 +76,14 @@ class Telling:
         roster: Roster,
         circles: Circles,
         typists: Typists,
-        hub: Hub,
+        outlook: Outlook,
         tempo: Tempo,
     ) -> None:
         self._roster = roster
         self._circles = circles
         self._typists = typists
-        self._hub = hub
-        self._clock_ms = hub.clock_ms
+        self._outlook = outlook
+        self._clock_ms = outlook.clock_ms
         self._tempo = tempo
         self._loop = asyncio.get_running_loop()
         self._pace = Pace(tempo.change)
@@ -122,13 +122,14 @@ class Telling:
                 self._note(ear, target)
         for room in self._typists.rooms_of(target):
             for ear in self._circles.ears_of(viewer):
-                if self._hub.hears(ear, room_channel(room)):
+                if self._outlook.hears(ear, room_channel(room)):
                     self._note(ear, room_channel(room))
-        place = _place(self._roster.standing(target))
-        if place:
-            for ear in self._circles.lookers(place):
+        standing = self._roster.standing(target)
+        # Whoever counts nowhere changes no crowd, and so no crowd is told because of them.
+        if _counts(standing):
+            for ear in self._circles.lookers(_place(standing)):
                 if ear.account == viewer:
-                    self._note(ear, place)
+                    self._note(ear, _place(standing))
 
     def unshown(self, ear: Ear, target: str) -> None:
         """A connection shows somebody no more: the last word is that nothing is known of them."""
@@ -143,7 +144,7 @@ class Telling:
         """Somebody began or ceased to write."""
         name = room_channel(room)
         for ear in self._circles.told_of(account):
-            if ear.account != account and self._hub.hears(ear, name):
+            if ear.account != account and self._outlook.hears(ear, name):
                 self._note(ear, name)
 
     def forget(self, ear: Ear) -> None:
@@ -155,7 +156,7 @@ class Telling:
     def view(self, ear: Ear, target: str, sight: Sight | None = None) -> Presence:
         """Somebody as a connection may see them now; `sight`, where the tables were just asked."""
         live = sight.live if sight is not None else self._circles.shows(ear, target)
-        apart = self._hub.apart(ear.account)
+        apart = self._outlook.apart(ear.account)
         standing = self._shown(target) if live and target not in apart else None
         if isinstance(standing, Mark):
             return self._view_of(ear, standing)
@@ -174,7 +175,7 @@ class Telling:
 
     def here(self, ear: Ear, place: str) -> Here:
         """The crowd of a community as a connection may see it."""
-        dark = self._circles.dark(ear.account) | self._hub.apart(ear.account)
+        dark = self._circles.dark(ear.account) | self._outlook.apart(ear.account)
         crowd = self._roster.at(place)
         count = self._roster.crowd(place) - sum(
             1 for account in dark if account in crowd and _counts(self._roster.standing(account))
@@ -209,7 +210,7 @@ class Telling:
     def _view_of(self, ear: Ear, mark: Mark) -> Presence:
         if not mark.active:
             return IDLE
-        if mark.place and (mark.open or self._hub.hears(ear, mark.place)):
+        if mark.place and (mark.open or self._outlook.hears(ear, mark.place)):
             return Presence(state=PresenceState.ONLINE, doing=mark.place)
         return ONLINE
 
@@ -217,7 +218,7 @@ class Telling:
         """Whether somebody who went out of sight looks as if they had just left: not where the viewer lost or gave up the
         right to know."""
         return (
-            target not in self._hub.apart(ear.account)
+            target not in self._outlook.apart(ear.account)
             and self._circles.interests(ear, target)
             and ear.account not in self._circles.dark(ear.account)
         )
@@ -231,7 +232,9 @@ class Telling:
             return
         for place in dict.fromkeys((_place(before), _place(after))):
             for ear in self._circles.lookers(place):
-                hidden = account in self._circles.dark(ear.account) or account in self._hub.apart(ear.account)
+                hidden = account in self._circles.dark(ear.account) or account in self._outlook.apart(
+                    ear.account
+                )
                 if not hidden:
                     self._note(ear, place)
 
@@ -312,7 +315,7 @@ class Telling:
             for account in self._writers(name)
             if account != ear.account
             and self._circles.shows(ear, account)
-            and account not in self._hub.apart(ear.account)
+            and account not in self._outlook.apart(ear.account)
         ]
         return ephemeral_frame(name, TYPING, self._clock_ms(), Typing(room=room, accounts=seen))
 

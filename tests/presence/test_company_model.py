@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from presence import sights
 from presence.rules import Pair, sight
 from presence.service import Means, Pauses, Service
-from presence.telling import Hub
+from presence.telling import Outlook
 from realtime.requests import Coming
 from realtime.sendqueue import Piece
 from storage.leases_memory import MemoryLeases
@@ -185,14 +185,14 @@ class Company(RuleBasedStateMachine):
 
     async def _make(self) -> Service:
         leases = MemoryLeases(15.0, self.loop.time)
-        hub = Hub(
+        outlook = Outlook(
             hears=lambda ear, channel: channel == f"room:{ROOM}",
             apart=lambda account: {other for other in PEOPLE if self.apart(account, other)},
             clock_ms=lambda: round(self.loop.time() * 1000),
         )
         self.tables: Any = Tables()
         means = Means(
-            "n", self.tables, leases, hub, lambda parcel: None, hub.clock_ms, pauses=Pauses(grace=1.0)
+            "n", self.tables, leases, outlook, lambda parcel: None, outlook.clock_ms, pauses=Pauses(grace=1.0)
         )
         service = Service(means)
         await service.start()
