@@ -100,7 +100,7 @@ def begin_hiding(tx: Tx, account: str, audience: str) -> None:
 
 def note_hidden(tx: Tx, accounts: Sequence[tuple[str, int]]) -> None:
     """(account, Unix milliseconds): they hid at this moment, in sight of others: that is when they were last seen."""
-    for account, at in accounts:
+    for account, at in sorted(accounts):
         tx.rows(
             "update presence set seen_at = :at where account = :me and (seen_at is null or seen_at < :at)",
             me=account,

@@ -342,4 +342,4 @@ class Company(RuleBasedStateMachine):
 
 
 TestCompany = Company.TestCase
-TestCompany.settings = settings(max_examples=800, stateful_step_count=40, deadline=None)
+TestCompany.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
