@@ -25,7 +25,7 @@ from tests.support.valkey import Shared
 from tests.support.waiting import until
 
 FREE = Limits(operations_per_s=1e6, operations_burst=1e6)
-GRACE_S = 0.3
+GRACE_S, PACE_S = 0.3, 0.7
 BACKGROUND = replace(WATCHING, presence="offline")
 POCKET = replace(WATCHING, presence="idle")
 
@@ -62,10 +62,12 @@ async def view(client: Client, account: NewAccount) -> dict[str, Any]:
 
 @pytest.fixture
 def start_swift(start_node: Start) -> Callable[..., Any]:
-    """Nodes with a short grace."""
+    """Nodes with a short grace, on which others see changes soon after one another."""
 
     async def start(**given: Any) -> RunningNode:
-        return await start_node(FREE, presence_grace_s=GRACE_S, **given)
+        server = await start_node(FREE, presence_grace_s=GRACE_S, **given)
+        server.node.presence._telling._pace._every_s = PACE_S
+        return server
 
     return start
 
@@ -86,8 +88,8 @@ async def test_a_mutual_comes_idles_and_goes(start_swift: Callable[..., Any]) ->
         assert await view(aki, h) == {"state": "offline", "seen": "5m", "doing": None}
 
 
-async def test_activity_is_told_at_human_pace_and_ends_as_it_is(start_swift: Callable[..., Any]) -> None:
-    server = await start_swift()
+async def test_activity_is_told_at_human_pace_and_ends_as_it_is(start_node: Start) -> None:
+    server = await start_node(FREE)
     a, h = await server.friends("aki", "haru")
     async with server.client(a) as aki, server.client(h) as haru, server.client(h) as phone:
         await sees(aki, h, "online")

@@ -87,7 +87,8 @@ class Watched(Roster):
         """Only whose lease is over, and only after a whole lease in contact."""
         assert node not in self._world.living(), f"I9: {node} is declared dead while its lease lives"
         lost_at = self._world.lost_at.get(self._own, -1e9)
-        assert self._world.loop.time() - lost_at >= TTL_S - 0.01, "out of contact less than a lease ago"
+        # A turn is some calls long, and what is noted here is its end.
+        assert self._world.loop.time() - lost_at >= TTL_S - 0.1, "out of contact less than a lease ago"
         return super().drop(node)
 
     def replace(self, node: str, generation: int, number: int, people: dict[str, Mark]) -> Changes:
