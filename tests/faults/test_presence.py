@@ -18,11 +18,11 @@ import pytest
 from channels.accounts import NewAccount
 from loadtest.client import WATCHING, Client
 from tests.faults.cluster import Cluster, cluster
-from tests.faults.evening import paced
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import until
 
-TTL_S = paced(15)
+TTL_S = 6.0
+"""Shorter than at full length, and long enough to come back in time on a machine that others use too."""
 LATE_S = 30.0
 """Far more than anything takes, for a machine that others use too."""
 COMES_BACK = replace(WATCHING, stay=True, strict=False)
@@ -30,8 +30,12 @@ COMES_BACK = replace(WATCHING, stay=True, strict=False)
 
 @pytest.fixture
 async def pair(own_valkey: ValkeyServer, postgres_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    grace = {"TSUDOI_PRESENCE_GRACE_S": "1"}
-    async with cluster(tmp_path, postgres_url, own_valkey.url, **grace) as found:
+    times = {
+        "TSUDOI_PRESENCE_GRACE_S": "1",
+        "TSUDOI_LEASE_TTL_S": str(TTL_S),
+        "TSUDOI_LEASE_RENEW_S": str(TTL_S / 3),
+    }
+    async with cluster(tmp_path, postgres_url, own_valkey.url, **times) as found:
         yield found
 
 
@@ -123,8 +127,9 @@ async def test_f4_leases_that_are_lost_come_back_before_anybody_looks_gone(
             LATE_S,
         )
         await met.clients[1].call("presence.set", active=False)
-        await met.becomes(0, 1, "online", "idle")
-        assert met.seen(1, 0) == met.seen(1, 2) == met.seen(2, 0) == ["online"]
+        await until(lambda: met.seen(0, 1)[-1:] == ["idle"], "haru is seen to look away", LATE_S)
+        # In doubt for a moment, perhaps, where this takes longer than two sweeps.
+        assert "offline" not in met.seen(1, 0) + met.seen(1, 2) + met.seen(2, 0) + met.seen(0, 1)
 
 
 async def test_f6_while_redis_hangs_friends_elsewhere_are_unknown_and_not_offline(

@@ -356,6 +356,8 @@ async def trace(server: RunningNode, *, hidden: bool) -> list[str]:
         await aki.until(lambda: f"room:{room}" in aki.ear.positions)
         await sees(aki, k, "online")
         await aki.call("presence.watch", accounts=[h.account.id], places=[channel])
+        # Coming is told in one frame or in two, as it happens; what counts begins here.
+        lines.clear()
         if hidden:
             await hide_and_act(server, h, room, channel)
         # Longer than everything that is coalesced, held back or looked at now and then.
