@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 LIVE = "つながっています"
 POLLING = "数秒おきに受け取っています"
 AWAKE = "dispatchEvent(new PageTransitionEvent('pageshow'))"
+# In one step: whatever came over the link between the two would be a sign that the page had not slept.
+SLEEP_AND_WAKE = "{ const now = Date.now; Date.now = () => now() + 3_600_000; " + AWAKE + "; }"
 
 
 def person_of(visit: Visit, link: str, context: Any, handle: str) -> Any:
@@ -148,8 +150,7 @@ def test_a_page_that_slept_asks_what_it_missed(visit: Visit, link: str) -> None:
     enter_room(haru)
     write(haru, "眠る前")
     line(aki, "眠る前").wait_for()
-    aki.evaluate("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
-    aki.evaluate(AWAKE)
+    aki.evaluate(SLEEP_AND_WAKE)
     write(haru, "起きた後")
     line(aki, "起きた後").wait_for()
     (asked,) = tunnel.asked("channel.sync")
