@@ -518,7 +518,10 @@ def test_a_post_moves_when_it_is_first_seen(visit: Visit, demo: ServerProcess, l
     haru.locator("#feed-posts .emo-moving").wait_for()
     haru.get_by_role("button", name="動きを止める").click()
     count(haru.locator(".emo-moving"), 0)
-    haru.locator("#feed-posts").get_by_text("海が見えた!").first.wait_for()
+    words = haru.locator("#feed-posts .emo-words")
+    assert words.all_inner_texts() == ["海が見えた!"], "the words stand there still, once"
+    assert haru.get_by_role("button", name="もう一度動かす").count() == 1
+    assert aki.locator("#feed-posts .emo-words").all_inner_texts() == ["海が見えた!"]
 
 
 def test_a_room_cheers_and_counts_down_together(visit: Visit, link: str) -> None:

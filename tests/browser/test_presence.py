@@ -26,6 +26,11 @@ SEEN = """seen => {
     Object.defineProperty(document, 'visibilityState', { value: seen ? 'visible' : 'hidden', configurable: true });
     document.dispatchEvent(new Event('visibilitychange'));
 }"""
+# Keeps whatever stands in an element from now on.
+LISTEN = """(head) => {
+    head.shown = [head.textContent];
+    new MutationObserver(() => head.shown.push(head.textContent)).observe(head, { childList: true, characterData: true, subtree: true });
+}"""
 WHERE = """() => ['room-head', 'log', 'composer', 'rooms', 'typing'].map((id) => {
     const { x, y, width, height } = document.getElementById(id).getBoundingClientRect();
     return [id, x, y, width, height];
@@ -234,8 +239,13 @@ def test_a_community_tells_of_its_crowd(visit: Visit, demo: ServerProcess, link:
         sheet.locator("[data-which=open]").click()
         sheet.locator("[data-place]", has_text="夜の散歩").click()
     says_all(crowd, "いま 3人", "はるさん", "みおさん", "あなた")
+    assert crowd.inner_text().count("さん") == 2
     others[0].keyboard.press("Escape")
     is_so(crowd, "いま 数人(あなた、みおさん)")
+    # The same from the other side, and of whoever left nothing.
+    there = others[1].locator("#place-here")
+    is_so(there, "いま 数人(あきさん、あなた)")
+    assert "はるさん" not in crowd.inner_text() + there.inner_text()
 
 
 def says_all(locator: Any, *texts: str) -> None:
@@ -252,6 +262,7 @@ def test_without_a_link_nobody_is_told_to_be_gone(visit: Visit, demo: ServerProc
     dm(haru, demo, "aki")
     head = open_dm(aki, "はる")
     is_so(head, "オンライン")
+    head.evaluate(LISTEN)
     cut.away(aki)
     is_so(head, "わからない")
     dot(row(aki, "はる"), "unknown")
@@ -259,6 +270,8 @@ def test_without_a_link_nobody_is_told_to_be_gone(visit: Visit, demo: ServerProc
     cut.back()
     is_so(head, "オンライン")
     dot(row(aki, "はる"), "online")
+    shown = set(head.evaluate("(head) => head.shown"))
+    assert shown == {"オンライン", "わからない"}, "nothing was made up meanwhile"
 
 
 def test_tabs_are_one_person(visit: Visit, demo: ServerProcess, link: str) -> None:
@@ -281,6 +294,9 @@ def test_tabs_are_one_person(visit: Visit, demo: ServerProcess, link: str) -> No
     is_so(second.locator("#room-here"), "いまここにいます")
     second.close()
     is_so(head, "最終ログイン5分以内")
+    other = post(haru, demo.url, "account.get", handle="aki")["id"]
+    told = post(haru, demo.url, "presence.get", accounts=[other])
+    assert told["people"] == {other: {"state": "offline", "seen": "5m", "doing": None}}
 
 
 def test_a_last_visit_grows_older_on_the_screen(visit: Visit, demo: ServerProcess, link: str) -> None:
@@ -296,6 +312,10 @@ def test_a_last_visit_grows_older_on_the_screen(visit: Visit, demo: ServerProces
     aki.evaluate("() => { const real = Date.now; Date.now = () => real() + 50 * 60_000; }")
     aki.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
     is_so(head, "最終ログイン1時間以内")
+    # The page counts by itself: the server was asked nothing, and would say what it said.
+    other = post(aki, demo.url, "account.get", handle="haru")["id"]
+    told = post(aki, demo.url, "presence.get", accounts=[other])
+    assert told["people"][other] == {"state": "offline", "seen": "5m", "doing": None}
 
 
 def test_presence_keeps_the_rules(visit: Visit, demo: ServerProcess, link: str) -> None:

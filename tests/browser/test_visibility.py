@@ -84,6 +84,7 @@ def test_one_person_is_an_exception(visit: Visit, demo: ServerProcess, link: str
 def test_whoever_is_blocked_is_not_here_for_the_other(visit: Visit, demo: ServerProcess, link: str) -> None:
     aki, haru = visit.person(link, "aki"), visit.person(link, "haru")
     dm(haru, demo, "aki")
+    people = {handle: post(aki, demo.url, "account.get", handle=handle)["id"] for handle in ("aki", "haru")}
     head, mine = open_dm(haru, "あき"), open_dm(aki, "はる")
     is_so(head, "いまここにいます")
     is_so(mine, "いまここにいます")
@@ -92,3 +93,7 @@ def test_whoever_is_blocked_is_not_here_for_the_other(visit: Visit, demo: Server
     aki.locator("#ask-do").click()
     is_so(head, "オフライン")
     dot(row(aki, "はる"), "offline")
+    # Neither is told when the other was last here.
+    for page, other in ((haru, people["aki"]), (aki, people["haru"])):
+        told = post(page, demo.url, "presence.get", accounts=[other])
+        assert told["people"] == {other: {"state": "offline", "seen": None, "doing": None}}
