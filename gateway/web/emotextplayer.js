@@ -16,7 +16,9 @@ const PIECES_MAX = 60;
 // Whose first time was; texts drawn anew go on where they were.
 const begun = new Map();
 const stages = new WeakMap();
+// Those that move, those that were begun and are out of sight, and those for which too many move.
 const active = new Set();
+const held = new Set();
 const waiting = new Set();
 
 const watch = new IntersectionObserver((seen) => {
@@ -26,8 +28,8 @@ const sizes = new ResizeObserver((changed) => {
   for (const { target } of changed) stages.get(target)?.place();
 });
 
-calm.addEventListener("change", () => [...active].forEach((stage) => stage.rest()));
-onLanguage(() => [...active].forEach((stage) => stage.label()));
+calm.addEventListener("change", () => [...active, ...held].forEach((stage) => stage.rest()));
+onLanguage(() => [...active, ...held].forEach((stage) => stage.label()));
 
 /** Let the words in `text` move: of the line or post `id`, by the effects `emotext`, from `play_at` on. `late`: also if that is over. */
 export async function put(text, { id, emotext, play_at = null }, late = false) {
@@ -55,7 +57,6 @@ class Stage {
   #painter = null;
   #clock = null;
   #plays = [];
-  #paused = false;
   pieces = 0;
 
   constructor(text, { id, effects, shapes, since, late }) {
@@ -84,7 +85,7 @@ class Stage {
   /** It came into sight, or left it. */
   inSight(seen) {
     if (!this.#text.isConnected) return this.leave();
-    if (this.#over) this.#hold(!seen);
+    if (this.#over) seen ? this.#resume() : this.#pause();
     else if (seen && this.#score) this.#first();
     if (!seen) waiting.delete(this);
   }
@@ -117,6 +118,7 @@ class Stage {
 
   /** Everything as it was before. */
   rest() {
+    waiting.delete(this);
     if (!this.#over) return;
     sizes.unobserve(this.#text);
     for (const play of this.#plays) play.cancel();
@@ -125,10 +127,15 @@ class Stage {
     this.#painter = null;
     this.#plays = [];
     this.pieces = 0;
-    this.#paused = false;
     this.#text.classList.remove("emo-moving");
     active.delete(this);
+    held.delete(this);
     this.label();
+    this.#makeWay();
+  }
+
+  /** Who waits begins, as far as there is room. */
+  #makeWay() {
     for (const next of waiting) {
       if (active.size >= MOST) break;
       const since = next.#since();
@@ -145,7 +152,6 @@ class Stage {
   /** This text is shown no more. */
   leave() {
     watch.unobserve(this.#text);
-    waiting.delete(this);
     this.rest();
   }
 
@@ -163,10 +169,28 @@ class Stage {
     }
   }
 
-  #hold(pause) {
-    if (pause === this.#paused) return;
-    this.#paused = pause;
-    for (const play of this.#plays) pause ? play.pause() : play.play();
+  /** Out of sight it stands still, and takes no room from those that are seen. */
+  #pause() {
+    if (!active.delete(this)) return;
+    // What was taken out of the page while it was out of sight is not seen to go.
+    for (const other of held) if (!other.#text.isConnected) other.leave();
+    held.add(this);
+    for (const play of this.#plays) play.pause();
+    this.#makeWay();
+  }
+
+  /** Back in sight it goes on, or shows its words and waits for its turn. */
+  #resume() {
+    if (!held.has(this)) return;
+    if (active.size >= MOST) {
+      this.rest();
+      waiting.add(this);
+      return;
+    }
+    held.delete(this);
+    active.add(this);
+    for (const play of this.#plays) play.play();
+    turn();
   }
 
   #draw() {
@@ -202,9 +226,9 @@ class Stage {
   }
 }
 
-/** How many elements move now. */
+/** How many elements there are now that move, or will again. */
 function pieces() {
-  return [...active].reduce((sum, stage) => sum + stage.pieces, 0);
+  return [...active, ...held].reduce((sum, stage) => sum + stage.pieces, 0);
 }
 
 let turning = false;

@@ -366,6 +366,30 @@ def test_what_leaves_the_sight_pauses_and_goes_on(visit: Visit, server: ServerPr
     page.wait_for_function(f"() => {states}.join() === 'running'")
 
 
+def test_what_went_by_takes_no_room_from_what_is_seen(visit: Visit, server: ServerProcess) -> None:
+    page = gallery(visit, server)
+    page.evaluate(SLOWLY)
+    high = "for (const p of document.querySelectorAll('#gallery > p')) p.style.height = '{}px'"
+    rows = page.locator("#gallery > p")
+    # The second time in place of others, which are gone from the page with all that moved in them.
+    for _ in range(2):
+        page.evaluate(CROWD, 30)
+        page.evaluate(high.format(400))
+        for number in range(30):
+            rows.nth(number).scroll_into_view_if_needed()
+            count(rows.nth(number).locator(".emo-over"), 1)
+    # Of those that went by nothing moves, and they do not become more elements than a browser likes.
+    moving = "document.getAnimations().filter((each) => each.playState === 'running').map((each) => each.effect.target.closest('.emo').textContent)"
+    assert 0 < page.evaluate(f"new Set({moving}).size") <= 12
+    assert 0 < page.locator(".emo-piece").count() <= 60
+    # Back among too many, whoever has no turn shows still words.
+    page.evaluate(high.format(10))
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function(f"() => new Set({moving}).size === 12")
+    count(page.locator(".emo-moving"), 12)
+    count(page.locator(".emo:not(.emo-moving)"), 18)
+
+
 def test_everything_rests_in_the_end(visit: Visit, server: ServerProcess) -> None:
     page = gallery(visit, server)
     page.locator("[data-effect=love]").click()
