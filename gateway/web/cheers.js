@@ -1,4 +1,4 @@
-// All together in a room: taps on effects, shown as counts, and a countdown to one moment by the server's clock. What always holds:
+// All together in a room or a community: taps on effects, shown as counts, and a countdown to one moment by the server's clock. What always holds:
 // nothing of it moves what is being read or written; who wants less motion sees the same, standing still.
 
 import { byId, el } from "./dom.js";
@@ -12,17 +12,16 @@ const STEP_MS = 1_000;
 const counted = new Map();
 let list = null;
 
-/** What was heard in a channel; shown if it is the room that is open. */
-export async function apply({ ch, ev, d }, room) {
-  if (!room || ch !== `room:${room}`) return;
+/** What was heard in a channel; shown if it is the one that is `open`. */
+export async function apply({ ch, ev, d }, open) {
+  if (ch !== open) return;
   const { effects } = await book();
   if (ev === "channel.cheered") for (const [id, n] of Object.entries(d.counts)) cheered(effects, id, n);
   if (ev === "channel.toasted") toasted(d, await serverClock());
 }
 
 /** Everything one can do together here; `act()` is called before it is done. */
-export function together(room, effects, act) {
-  const ch = `room:${room}`;
+export function together(ch, effects, act) {
   // A tap too many is not missed.
   const send = (op, d) => operate(op, { ch, ...d }).catch(() => {});
   const chip = (effect) => {
@@ -46,7 +45,7 @@ function cheered(effects, id, n) {
   if (!effect) return;
   // Ten numbers a second are for the eye alone.
   list ??= el("ol", { class: "cheers", "aria-hidden": "true" });
-  if (!list.isConnected) place(list);
+  if (list.parentElement !== above()) above().append(list);
   const known = counted.get(id) ?? { n: 0, node: el("li", { data: { cheered: id } }) };
   known.n += n;
   known.node.textContent = words.emotext_cheered(effect[words.lang] ?? effect.en, known.n);
@@ -66,7 +65,7 @@ function toasted({ what, play_at }, now) {
   // What is over is not begun again.
   if (!word || left < 0) return;
   const shown = el("div", { class: "toast emo-loose", role: "status", data: { toasted: what } });
-  place(shown);
+  above().append(shown);
   const say = (text) => {
     const still = el("p", {}, text);
     shown.replaceChildren(still);
@@ -77,7 +76,8 @@ function toasted({ what, play_at }, now) {
   setTimeout(() => shown.remove(), left + 2 * SHOWN_MS);
 }
 
-/** Above what is open: a sheet, or the room itself. */
-function place(node) {
-  (document.querySelector("dialog[open]") ?? byId("talk")).append(node);
+/** What is open above everything else: the sheet of effects, a community, another sheet, or the room itself. */
+function above() {
+  const mine = ["emotext", "places"].map(byId).find((each) => each?.open);
+  return mine ?? document.querySelector("dialog[open]") ?? byId("talk");
 }

@@ -21,7 +21,7 @@ export class Composer {
   #room = null;
   #waits = false;
   #picker = new PicturePicker(() => this.#pictured());
-  #effects = new EffectsKey(() => this.#field.value, () => this.#room);
+  #effects = new EffectsKey(() => this.#field.value, () => this.#room && `room:${this.#room}`);
   #send;
   #writing;
 

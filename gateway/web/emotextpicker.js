@@ -12,19 +12,19 @@ const LETTERS_MAX = 300;
 
 let sheet = null;
 
-/** Choose for `key` (an `EffectsKey`); `text` is what was written so far, `room` where, if it is one. */
-export async function pick(key, text, room = null) {
+/** Choose for `key` (an `EffectsKey`); `text` is what was written so far, `channel` where one may cheer, if it is somewhere. */
+export async function pick(key, text, channel = null) {
   sheet ??= new Sheet("emotext");
   sheet.open(() => ({ title: words.emotext, parts: [el("p", { class: "quiet" }, words.loading)] }));
   try {
     const { effects } = await book();
-    if (sheet.isOpen) sheet.open(() => drawn(key, text.trim().slice(0, LETTERS_MAX), effects, room));
+    if (sheet.isOpen) sheet.open(() => drawn(key, text.trim().slice(0, LETTERS_MAX), effects, channel));
   } catch (error) {
     sheet.fail(why(error));
   }
 }
 
-function drawn(key, text, effects, room) {
+function drawn(key, text, effects, channel) {
   const place = el("div", { class: "emo-stage emo-loose" });
   const show = () => act(place, text || words.emotext_sample, key.chosen);
   const change = () => {
@@ -35,7 +35,7 @@ function drawn(key, text, effects, room) {
   const see = el("button", { class: "plain", type: "button", data: { act: "see" }, onclick: show }, el("span", { "aria-hidden": "true" }, "👁 "), words.emotext_see);
   const done = el("button", { class: "strong", type: "button", data: { act: "done" }, onclick: () => sheet.close() }, words.emotext_done);
   show();
-  return { title: words.emotext, parts: [place, calm.matches && el("p", { class: "quiet" }, words.emotext_calm), form, el("p", { class: "acts" }, see, done), room && together(room, effects, () => sheet.close())] };
+  return { title: words.emotext, parts: [place, calm.matches && el("p", { class: "quiet" }, words.emotext_calm), form, el("p", { class: "acts" }, see, done), channel && together(channel, effects, () => sheet.close())] };
 }
 
 function choices(category, label, effects, chosen) {

@@ -275,7 +275,7 @@ class Page {
     this.#posts((each) => each.apply(frame));
     this.notifications.apply(frame);
     if (frame.ch === `room:${this.room}`) this.talk.apply(frame);
-    if (frame.ev.startsWith("channel.")) import("./cheers.js").then(({ apply }) => apply(frame, this.room), () => {});
+    if (frame.ev.startsWith("channel.")) import("./cheers.js").then(({ apply }) => apply(frame, this.places.channel ?? `room:${this.room}`), () => {});
     this.rooms.apply(frame);
     if (frame.ev === "room.updated") this.talk.head();
   }

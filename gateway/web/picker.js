@@ -271,10 +271,11 @@ export class PicturePicker {
   }
 }
 
-/** The key to the effects by which words move, and which were chosen. `text()` is what was written, `room()` in which room. */
+/** The key to the effects by which words move, and which were chosen. `text()` is what was written, `channel()` where
+ * one may cheer and count down together, if it is somewhere. */
 export class EffectsKey {
-  constructor(text, room) {
-    const open = () => import("./emotextpicker.js").then(({ pick }) => pick(this, text(), room?.()), () => {});
+  constructor(text, channel) {
+    const open = () => import("./emotextpicker.js").then(({ pick }) => pick(this, text(), channel?.()), () => {});
     this.button = el("button", { class: "icon pick", type: "button", onclick: open }, "Aa");
     this.choose();
   }

@@ -208,6 +208,7 @@ export class Places {
     this.#form = new PostForm(this.#app, {
       name: "post",
       place: `place.${card.id}`,
+      channel: card.channel,
       request: () => ({ community: card.id }),
       reach: () => reachOf(this.#app.client, card.id),
     });

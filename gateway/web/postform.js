@@ -26,18 +26,20 @@ export class PostForm {
   #pending = el("ol", { class: "post-pending" });
   #keepTimer = 0;
   #picker = new PicturePicker(() => this.#pictured());
-  #effects = new EffectsKey(() => this.field?.value ?? "");
+  #effects;
   #form = null;
   #waits = false;
   #whose = null;
 
   /** `name` begins the fields' ids; `place` is where it waits to leave, `draft` where it is kept before; `request()` is what
-   * the post is to besides its text; `label()` what the field is called; `reach(): Promise<string>` whom the words reach;
+   * the post is to besides its text; `channel` where one may cheer
+   * together; `label()` what the field is called; `reach(): Promise<string>` whom the words reach;
    * `after()` is called when it was given. */
-  constructor(app, { name, place, draft = place, request, reach, label = () => words.post_text, after = () => {} }) {
+  constructor(app, { name, place, draft = place, channel = null, request, reach, label = () => words.post_text, after = () => {} }) {
     this.#app = app;
     this.#name = name;
     this.#place = place;
+    this.#effects = new EffectsKey(() => this.field?.value ?? "", () => channel);
     this.#draft = draft;
     this.#request = request;
     this.#reaches = reach;

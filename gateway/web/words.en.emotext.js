@@ -9,7 +9,7 @@ export const EN_EMOTEXT = {
   emotext_see: "Preview",
   emotext_done: "Done",
   emotext_together: "Together",
-  emotext_together_hint: "Whoever has this room open now sees how often you tap",
+  emotext_together_hint: "Whoever has this open now sees how often you tap",
   emotext_cheer: (name) => `Cheer: ${name}`,
   emotext_cheered: (name, n) => `${name} × ${n}`,
   emotext_toasts: { seno: "All together now!", kanpai: "Cheers!" },

@@ -9,7 +9,7 @@ export const JA_EMOTEXT = {
   emotext_see: "プレビュー",
   emotext_done: "決める",
   emotext_together: "みんなで",
-  emotext_together_hint: "いま部屋を開いている人に、押した数だけ届きます",
+  emotext_together_hint: "いまここを開いている人に、押した数だけ届きます",
   emotext_cheer: (name) => `${name}で応援する`,
   emotext_cheered: (name, n) => `${name} ×${n}`,
   emotext_toasts: { seno: "せーの!", kanpai: "乾杯!" },
