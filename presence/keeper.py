@@ -72,7 +72,9 @@ class Keeper:
         # Since when a node that lived has no lease, while it may not be declared dead.
         self._missing: dict[str, float] = {}
         self._awake = asyncio.Event()
+        # The last number used, and whether this generation was heard to speak.
         self._number = 0
+        self._spoken = False
         self._announced_at = 0.0
         self._renewed_at = -math.inf
         self._sweep_at = -math.inf
@@ -205,22 +207,24 @@ class Keeper:
             self._unsettle()
         self.generation = await self._leases.register(self._node)
         self._number = 0
+        self._spoken = False
         self._unsaid = dict(self._roster.own_people())
         log.info("lease taken", node=self._node, generation=self.generation)
 
     async def _announce(self) -> None:
         """Say what is unsaid: into the leases first, then to the others' ears. The first word of a generation is everybody
-        at once, be it nobody: until it is said, nothing is concluded from who is missing."""
-        while self.generation and (self._unsaid or not self._number):
-            most = ANNOUNCED_AT_ONCE if self._number else len(self._unsaid)
+        at once, be it nobody: until it is said, nothing is concluded from who is missing. A number is used once: what was
+        not answered may have been heard, and who heard it would take what is said again for the same."""
+        while self.generation and (self._unsaid or not self._spoken):
+            most = ANNOUNCED_AT_ONCE if self._spoken else len(self._unsaid)
             said = dict(list(self._unsaid.items())[:most])
             packed = {account: marks.pack(value) if value else None for account, value in said.items()}
-            number = self._number + 1
+            self._number += 1
             self._announced_at = self._loop.time()
-            if not await self._leases.announce(self._node, self.generation, number, packed):
+            if not await self._leases.announce(self._node, self.generation, self._number, packed):
                 await self._register()
                 continue
-            self._number = number
+            self._spoken = True
             self.announced += len(said)
             for account, value in said.items():
                 if self._unsaid.get(account, said) == value:

@@ -60,8 +60,9 @@ class Leases(Protocol):
         self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
     ) -> bool:
         """Change the node's part of the online table, all or nothing; None takes an account off. `number` (1, 2, …)
-        says which announcement of this generation it is. False, with nothing changed, if the generation is not the
-        living one. Does not prolong the lease."""
+        says which announcement of this generation it is, and is used once: one that was not answered may have been heard,
+        or be heard later, so what is said again is another one. False, with nothing changed, if the generation is not
+        the living one or a number as high was heard. Does not prolong the lease."""
         ...
 
     async def people_of(self, node: str) -> Announced | None:

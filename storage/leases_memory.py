@@ -62,7 +62,7 @@ class MemoryLeases:
     ) -> bool:
         """As `Leases.announce`."""
         held = self._living().get(node)
-        if held is None or held.generation != generation:
+        if held is None or held.generation != generation or number <= held.number:
             return False
         held.number = number
         for account, value in changes.items():

@@ -41,8 +41,9 @@ return 1
 
 ANNOUNCE = Script("""
 -- KEYS: lease, people. ARGV: generation, number, how many are set, account and value of each, accounts to remove.
--- The number stands among the people under the empty name.
+-- The number stands among the people under the empty name. What was given up by its caller may arrive after what followed it.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if tonumber(ARGV[2]) <= tonumber(redis.call('HGET', KEYS[2], '') or '0') then return 0 end
 local first_removed = 4 + 2 * tonumber(ARGV[3])
 redis.call('HSET', KEYS[2], '', ARGV[2])
 for i = 4, first_removed - 1, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end

@@ -1,15 +1,15 @@
 """Several nodes over one authority, with everything that can go wrong between them, as a state machine (I9, I19).
 
 The nodes' keepers and tables are the production ones; leases are the in-process ones behind a door that can be shut; time
-is virtual. Batches may be lost, doubled or late. Whatever happened: who lives and may speak is believed, nothing of a
+is virtual. Batches may be lost, doubled or late; calls may be carried out without an answer, at once or much later. Whatever happened: who lives and may speak is believed, nothing of a
 dead generation is, nobody is declared dead whose lease lives, and once all is well again every table tells the truth.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import orjson
 from hypothesis import settings
@@ -26,6 +26,7 @@ from tests.simulation.loop import VirtualLoop
 
 NODES = 3
 TTL_S, PATIENCE_S = 15.0, 2.5
+T = TypeVar("T")
 ACCOUNTS = ("aki", "yuu", "mei")
 HOW = st.sampled_from([None, True, False])
 NODE = st.integers(0, NODES - 1)
@@ -39,6 +40,27 @@ class Door:
         self._name = name
         self.shut = False
         self.far_s = 0.0
+        # No answer comes back, and what is asked is carried out now, or (late) when `arrive` is called.
+        self.mute = False
+        self.late = False
+        self._given_up: list[Callable[[], Coroutine[Any, Any, object]]] = []
+
+    async def _ask(self, act: Callable[[MemoryLeases], Coroutine[Any, Any, T]]) -> T:
+        leases = await self._reach()
+        if self.late:
+            self._given_up.append(lambda: act(leases))
+        elif not self.mute:
+            return await act(leases)
+        else:
+            await act(leases)
+        self._world.lost_at[self._name] = self._world.loop.time()
+        raise LeasesUnavailable("no answer")
+
+    async def arrive(self) -> None:
+        """What was asked, and given up by who asked, is carried out."""
+        given_up, self._given_up = self._given_up, []
+        for act in given_up:
+            await act()
 
     async def _reach(self) -> MemoryLeases:
         """The way there takes time, in which others are heard."""
@@ -49,28 +71,33 @@ class Door:
         return self._world.leases
 
     async def register(self, node: str) -> int:
-        return await (await self._reach()).register(node)
+        return await self._ask(lambda leases: leases.register(node))
 
     async def renew(self, node: str, generation: int) -> bool:
-        return await (await self._reach()).renew(node, generation)
+        return await self._ask(lambda leases: leases.renew(node, generation))
 
     async def release(self, node: str, generation: int) -> None:
-        await (await self._reach()).release(node, generation)
+        await self._ask(lambda leases: leases.release(node, generation))
 
     async def nodes(self) -> list[NodeLease]:
-        return await (await self._reach()).nodes()
+        return await self._ask(lambda leases: leases.nodes())
 
     async def announce(
         self, node: str, generation: int, number: int, changes: Mapping[str, bytes | None]
     ) -> bool:
-        leases = await self._reach()
-        living = {lease.node: lease.generation for lease in await leases.nodes()}
-        taken = await leases.announce(node, generation, number, changes)
-        assert taken == (living.get(node) == generation), "I19: only the living generation changes the table"
-        return taken
+        async def act(leases: MemoryLeases) -> bool:
+            living = {lease.node: (lease.generation, lease.number) for lease in await leases.nodes()}
+            taken = await leases.announce(node, generation, number, changes)
+            now, last = living.get(node, (0, 0))
+            assert taken == (now == generation and number > last), (
+                "I19: only the living generation changes the table"
+            )
+            return taken
+
+        return await self._ask(act)
 
     async def people_of(self, node: str) -> Announced | None:
-        return await (await self._reach()).people_of(node)
+        return await self._ask(lambda leases: leases.people_of(node))
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -208,6 +235,17 @@ class Cluster(RuleBasedStateMachine):
         if (node := self.nodes[number]) is not None:
             node.door.shut = False
 
+    @rule(number=NODE, mute=st.booleans(), late=st.booleans())
+    def answers_are_lost(self, number: int, mute: bool, late: bool) -> None:
+        if (node := self.nodes[number]) is not None:
+            node.door.mute, node.door.late = mute, late
+
+    @rule(number=NODE)
+    def what_was_given_up_arrives(self, number: int) -> None:
+        """A server that stood still carries out what was asked of it meanwhile, though nobody waits for it any more."""
+        if (node := self.nodes[number]) is not None:
+            self.run(node.door.arrive())
+
     @rule(number=NODE, seconds=st.sampled_from([2.0, 20.0]))
     def stands_still(self, number: int, seconds: float) -> None:
         node = self.nodes[number]
@@ -262,7 +300,8 @@ class Cluster(RuleBasedStateMachine):
         """All is well again: within the bound everybody sees the truth, and nobody is in doubt."""
         for node in self.nodes:
             if node is not None:
-                node.door.shut = False
+                node.door.shut = node.door.mute = node.door.late = False
+                self.run(node.door.arrive())
         self.wire.clear()
         for _ in range(20):
             self._wait(1.0)

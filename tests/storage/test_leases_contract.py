@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -123,13 +124,13 @@ async def test_announcing_sets_and_removes(leases: Leases) -> None:
     a, b = await leases.register("a"), await leases.register("b")
     assert await leases.announce("a", a, 1, {"aki": b"1", "ユウ": "状態".encode(), "mei": b""})
     assert await leases.announce("b", b, 1, {"aki": b"2"})
-    assert await leases.announce("a", a, 1, {"aki": b"\x00\xff", "mei": None, "stranger": None})
-    assert await leases.announce("a", a, 1, {})
+    assert await leases.announce("a", a, 2, {"aki": b"\x00\xff", "mei": None, "stranger": None})
+    assert await leases.announce("a", a, 3, {})
     assert await people(leases) == {
         "a": (a, {"aki": b"\x00\xff", "ユウ": "状態".encode()}),
         "b": (b, {"aki": b"2"}),
     }
-    assert await leases.announce("b", b, 1, {"aki": None})
+    assert await leases.announce("b", b, 2, {"aki": None})
     assert (await people(leases))["b"] == (b, {})
 
 
@@ -140,8 +141,14 @@ async def test_announcements_are_numbered(leases: Leases) -> None:
         assert await leases.announce("a", generation, number, {"aki": b"%d" % number})
     assert [lease.number for lease in await leases.nodes()] == [2]
     assert await leases.people_of("a") == Announced(generation, 2, {"aki": b"2"})
+    # What was given up and arrives after what followed it, or twice, changes nothing.
+    for number in (1, 2):
+        assert not await leases.announce("a", generation, number, {"aki": b"late", "yuu": b"late"})
+    assert await leases.people_of("a") == Announced(generation, 2, {"aki": b"2"})
+    assert await leases.announce("a", generation, 4, {"mei": b"4"}), "numbers may be left out"
+    assert await leases.people_of("a") == Announced(generation, 4, {"aki": b"2", "mei": b"4"})
     again = await leases.register("a")
-    assert not await leases.announce("a", generation, 3, {"aki": b"3"})
+    assert not await leases.announce("a", generation, 5, {"aki": b"3"})
     assert await leases.people_of("a") == Announced(again, 0, {})
     assert await leases.people_of("nobody") is None
 
@@ -176,9 +183,10 @@ async def test_people_vanish_with_their_lease(authority: Authority) -> None:
 async def test_announcing_does_not_prolong(authority: Authority) -> None:
     leases = authority.open(0.5)
     generation = await leases.register("a")
+    numbers = itertools.count(1)
 
     async def refused() -> bool:
-        return not await leases.announce("a", generation, 1, {"aki": b"1"})
+        return not await leases.announce("a", generation, next(numbers), {"aki": b"1"})
 
     await authority.until(refused)
     assert await people(leases) == {}
