@@ -1,4 +1,4 @@
-"""Presence while gateways die, stand still or are cut off, and while Redis forgets or hangs (F1, F4, F6, F10, F29).
+"""Presence while gateways die, stand still or are cut off, clients freeze, and Redis forgets or hangs (F1, F4, F6, F10, F11, F29).
 
 Two friends on two gateways, and a third on the first one who must never be seen to change. What is judged is what each was
 told, in order: who is merely out of sight is never offline, and whoever is gone is so once.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,25 +18,29 @@ import pytest
 
 from channels.accounts import NewAccount
 from loadtest.client import WATCHING, Client
-from tests.faults.cluster import Cluster, cluster
-from tests.support.valkey import ValkeyServer
+from tests.faults.cluster import Cluster, closed, cluster
+from tests.faults.evening import paced
+from tests.support.valkey import Shared, ValkeyServer
 from tests.support.waiting import until
 
 TTL_S = 6.0
 """Shorter than at full length, and long enough to come back in time on a machine that others use too."""
+GRACE_S = 1
 LATE_S = 30.0
 """Far more than anything takes, for a machine that others use too."""
 COMES_BACK = replace(WATCHING, stay=True, strict=False)
 
 
+TIMES = {
+    "TSUDOI_PRESENCE_GRACE_S": str(GRACE_S),
+    "TSUDOI_LEASE_TTL_S": str(TTL_S),
+    "TSUDOI_LEASE_RENEW_S": str(TTL_S / 3),
+}
+
+
 @pytest.fixture
 async def pair(own_valkey: ValkeyServer, postgres_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    times = {
-        "TSUDOI_PRESENCE_GRACE_S": "1",
-        "TSUDOI_LEASE_TTL_S": str(TTL_S),
-        "TSUDOI_LEASE_RENEW_S": str(TTL_S / 3),
-    }
-    async with cluster(tmp_path, postgres_url, own_valkey.url, **times) as found:
+    async with cluster(tmp_path, postgres_url, own_valkey.url, **TIMES) as found:
         yield found
 
 
@@ -167,6 +172,27 @@ async def test_f10_a_gateway_that_is_cut_off_loses_its_people_for_the_others_and
         way.reset()
         await met.becomes(0, 1, "online", "offline", "online")
         await met.becomes(1, 0, "online", "unknown", "online")
+        assert met.seen(0, 2) == ["online"]
+
+
+async def test_f11_who_froze_is_gone_once_and_only_after_being_let_go(
+    postgres_url: str, valkey: Shared, tmp_path: Path
+) -> None:
+    beats = {"TSUDOI_PING_INTERVAL_S": str(paced(25)), "TSUDOI_PONG_WAIT_S": str(paced(10))}
+    settings = {"TSUDOI_REDIS_PREFIX": valkey.prefix, **TIMES, **beats}
+    async with cluster(tmp_path, postgres_url, valkey.url, **settings) as pair, friends(pair) as met:
+        door = pair.doors[1]
+        door.up.held = door.down.held = True
+        begun = time.monotonic()
+        await met.becomes(0, 1, "online", "offline")
+        assert time.monotonic() - begun < paced(25 + 10) + GRACE_S + 5, (
+            "seen for longer than a ping, its wait and the grace"
+        )
+        assert closed(await pair.two.counters()).get("4503"), "gone before it was let go"
+        assert door.up.struck.get("held", 0) + door.down.struck.get("held", 0) > 0
+        door.up.held = door.down.held = False
+        await met.becomes(0, 1, "online", "offline", "online")
+        await met.becomes(2, 1, "online", "offline", "online")
         assert met.seen(0, 2) == ["online"]
 
 
