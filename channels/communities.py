@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from channels.cards import sight_of
 from channels.desk import Actor, Desk
 from channels.entries import emit
 from channels.once import Key, once
 from channels.post_entries import community_left, community_standing
 from channels.requests import check
+from channels.rules.accounts import Sight
 from channels.rules.communities import Act, Facts, verdict
 from channels.telling import Told, badge_touched, tell
 from realtime import posts as p
@@ -55,12 +57,16 @@ async def get(desk: Desk, actor: Actor, request: p.CommunityRef) -> p.Community:
 
 
 async def list_communities(desk: Desk, actor: Actor, request: p.CommunityList) -> p.CommunityPage:
-    """A page of communities."""
+    """A page of communities. Errors: `not_found`."""
+    me, after, most = actor.account, request.after or "", request.limit + 1
 
     def unit(tx: Tx) -> p.CommunityPage:
-        rows = store.community_cards(
-            tx, actor.account, request.joined, request.after or "", request.limit + 1
-        )
+        if request.account is None:
+            rows = store.community_cards(tx, me, request.joined, after, most)
+        elif sight_of(tx, me, request.account) is Sight.WHOLE:
+            rows = store.communities_shown(tx, me, request.account, after, most)
+        else:
+            raise Refusal("not_found")
         shown = rows[: request.limit]
         more = shown[-1].community.id if len(rows) > request.limit else None
         return p.CommunityPage(communities=[_view(row) for row in shown], next=more)

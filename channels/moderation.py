@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 import orjson
 
+from channels.cards import sight_of
 from channels.desk import Actor, Desk
 from channels.entries import message_view
 from channels.once import Key, once
-from channels.profiles import sight_of
 from channels.requests import check
 from channels.rules.accounts import Sight
 from channels.rules.rooms import Act, verdict

@@ -5,10 +5,9 @@ What always holds: nobody is told of an exception; the nodes learn that somethin
 
 from __future__ import annotations
 
-from channels.cards import account_card, gone_card
+from channels.cards import account_card, gone_card, sight_of
 from channels.desk import Actor, Desk
 from channels.entries import emit, presence_ruled
-from channels.profiles import sight_of
 from channels.rules.accounts import Sight
 from realtime import presence as p
 from realtime.errors import Refusal

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import orjson
 
 from channels import communities
-from channels.cards import gone_card
+from channels.cards import gone_card, sight_of
 from channels.desk import Actor, Desk
 from channels.entries import account_away, account_back, emit, presence_ruled
 from channels.post_entries import EVERYONE, WATCHING, author_closed
 from channels.rooms import pass_on
-from channels.rules.accounts import HERE, AccountState, Sight, sight
+from channels.rules.accounts import HERE, AccountState, Sight
 from channels.sessions import end_sessions
 from realtime import relations as n
 from realtime.errors import Refusal
@@ -37,7 +37,7 @@ from storage.communities import communities_by_id, communities_founded, update_c
 from storage.database import Tx
 from storage.presence import begin_hiding
 from storage.profiles import ProfileRow
-from storage.relations import UNKNOWN, asked_follow, between, marked, met_in_room
+from storage.relations import asked_follow, marked
 from storage.rooms import room_by_id
 
 DAY_MS = 86_400_000
@@ -64,14 +64,6 @@ async def get(desk: Desk, actor: Actor, request: AccountGet) -> n.Profile:
         return _gone(wanted) if seen is Sight.GONE else view(tx, desk, actor.account, wanted)
 
     return await desk.db.read(unit)
-
-
-def sight_of(tx: Tx, viewer: str, account: str) -> Sight:
-    """What a viewer sees of an account; oneself is always whole, an id nobody has is nothing."""
-    if viewer == account:
-        return Sight.WHOLE
-    how = between(tx, [(viewer, account)]).get((viewer, account), UNKNOWN)
-    return sight(how.state, blocked=how.blocked, met=met_in_room(tx, viewer, account))
 
 
 def view(tx: Tx, desk: Desk, viewer: str, account: str) -> n.Profile:

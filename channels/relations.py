@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from channels.accounts import begin_follow
-from channels.cards import account_card, gone_card
+from channels.cards import account_card, gone_card, sight_of
 from channels.desk import Actor, Desk
 from channels.entries import emit, follow_told, stand_apart, stand_together, standing_changed
 from channels.entry import Entry
 from channels.post_entries import follower_left, following
-from channels.profiles import sight_of
 from channels.requests import standing_between
 from channels.rules.accounts import HERE, Sight
 from channels.telling import Told, badge_touched, day_of, tell

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from channels import communities
+from channels.cards import sight_of
 from channels.desk import Actor, Desk
 from channels.posts import shown
-from channels.profiles import sight_of
 from channels.requests import check
 from channels.rules.accounts import Sight
 from channels.rules.communities import Act, Facts, verdict

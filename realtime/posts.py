@@ -119,9 +119,11 @@ class CommunityRef(Request, frozen=True, kw_only=True):
 
 
 class CommunityList(Request, frozen=True, kw_only=True):
-    """Pages of communities, the youngest first: one's own (default), or with `joined` false all that are open."""
+    """Pages of communities, the youngest first: one's own (default), with `joined` false all that are open, or those that an
+    `account` shows on its profile."""
 
     joined: bool = True
+    account: Id | None = None
     after: Label | None = None
     limit: Limit = 50
 

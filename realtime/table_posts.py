@@ -58,7 +58,13 @@ PLACES = (
         durable=True,
     ),
     Operation("community.get", p.CommunityRef, p.Community, "One community.", ("not_found",)),
-    Operation("community.list", p.CommunityList, p.CommunityPage, "One's communities, or all that are open."),
+    Operation(
+        "community.list",
+        p.CommunityList,
+        p.CommunityPage,
+        "One's communities, all that are open, or those that somebody shows.",
+        ("not_found",),
+    ),
     Operation(
         "community.join",
         p.CommunityRef,

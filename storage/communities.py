@@ -143,5 +143,20 @@ def community_cards(tx: Tx, account: str, joined: bool, after: str, limit: int) 
     return [_card(row) for row in rows]
 
 
+def communities_shown(tx: Tx, viewer: str, account: str, after: str, limit: int) -> list[CommunityCardRow]:
+    """As `community_cards`: those an account is inside of and shows, as a viewer stands to them; none if it shows none."""
+    rows = tx.rows(
+        f"{_CARD} join community_member o on o.community = k.id and o.account = :of and o.state = 'inside'"
+        " join account a on a.id = o.account and a.communities_shown = 1"
+        " where (k.visibility = 'visible' or m.state = 'inside') and (:after = '' or k.id < :after)"
+        " order by k.id desc limit :most",
+        me=viewer,
+        of=account,
+        after=after,
+        most=limit,
+    )
+    return [_card(row) for row in rows]
+
+
 def _card(row: Row) -> CommunityCardRow:
     return CommunityCardRow(CommunityRow(*row[:8]), row[8], row[9])

@@ -13,7 +13,7 @@ export class GroupSheet {
   #nonce = fresh();
   #drawn = "";
 
-  /** `app` has client, people, rooms, dots, profile, menu and contact. */
+  /** `app` has client, people, rooms, dots, menu, contact and openProfile(id). */
   constructor(app) {
     this.#app = app;
   }
@@ -59,7 +59,7 @@ export class GroupSheet {
   #person(card, { account, state }) {
     const notes = [state === "invited" && words.invited, account.id === card.creator && words.group_creator].filter(Boolean);
     const shown = account.gone ? { ...account, name: words.gone_person } : account;
-    return personRow(shown, { ...this.#app.dots.row(account), note: notes.join(" / "), open: account.gone ? null : () => this.#app.profile.open(account.id) });
+    return personRow(shown, { ...this.#app.dots.row(account), note: notes.join(" / "), open: account.gone ? null : () => this.#app.openProfile(account.id) });
   }
 
   #addForm(card) {

@@ -30,7 +30,7 @@ export class Home {
   #read = 0;
   #found = { kind: "posts", sought: "", rows: [], next: null, asked: false };
 
-  /** `app` has client, book, acts, people, dots, placeNames, places, postbox, profile and shelf. */
+  /** `app` has client, book, acts, people, dots, placeNames, places, postbox, shelf and openProfile(id). */
   constructor(app) {
     this.#app = app;
     this.#view = new FeedView(app, this.#list, { walked: true, none: () => words.follow_none, changed: () => this.#drawn() });
@@ -263,7 +263,7 @@ export class Home {
 
   #row(found) {
     const { kind } = this.#found;
-    if (kind === "people") return personRow(found, { ...this.#app.dots.row(found), open: () => this.#app.profile.open(found.id) });
+    if (kind === "people") return personRow(found, { ...this.#app.dots.row(found), open: () => this.#app.openProfile(found.id) });
     if (kind === "places") return placeRow(found, found.purpose, () => this.#app.places.openPlace(found.id));
     const gist = el("span", { class: "post-text" }, found.mask ? words.masks[found.mask] : found.text);
     return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: () => this.#app.thread.open(found.id) }, face(found.author.id, found.author.name), el("span", { class: "person-name" }, found.author.name, el("small", { class: "note" }, gist))));

@@ -13,15 +13,15 @@ export class Menu {
   #sessions;
   #later;
 
-  /** `app` has client, people, marks, places, profile, ties, settings, visibility, contact, notice(text, ms) and logOut(). */
+  /** `app` has client, people, marks, places, profile, openProfile(id), ties, settings, visibility, contact, notice(text, ms) and logOut(). */
   constructor(app) {
     this.#app = app;
     const missing = () => app.notice(words.errors.offline);
     this.#invites = new Later(() => import("./invites.js").then(({ InvitesDialog }) => new InvitesDialog(app)), missing);
     this.#sessions = new Later(() => import("./sessions.js").then(({ SessionsDialog }) => new SessionsDialog(app)), missing);
-    this.#later = [app.group, app.ties, app.visibility, app.settings, app.contact, this.#invites, this.#sessions];
+    this.#later = [app.group, app.profile, app.ties, app.visibility, app.settings, app.contact, this.#invites, this.#sessions];
     byId("menu-button").addEventListener("click", () => byId("menu").showModal());
-    this.#entry("menu-me", () => app.profile.open(app.people.me.id));
+    this.#entry("menu-me", () => app.openProfile(app.people.me.id));
     this.#entry("menu-ties", () => app.ties.use((ties) => ties.open(app.marks.requests.length ? "requests" : "following")));
     this.#entry("menu-places", () => app.places.open());
     this.#entry("menu-invites", () => this.openInvites());
@@ -86,7 +86,7 @@ export class Menu {
       const told = { "follow.added": words.follow_added, "follow.requested": words.follow_requested, "follow.accepted": words.follow_accepted }[ev];
       if (told) this.#app.notice(told(d.account.name), LONG_MS);
       ties.made?.changed();
-      profile.refresh();
+      profile.made?.refresh();
     }
   }
 

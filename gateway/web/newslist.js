@@ -22,7 +22,7 @@ export class NewsList {
   #reading = false;
   #seen;
 
-  /** `app` has client, people, places, profile, ties and settings; `owner` has openPost(id), region, page(limit) and count(n). */
+  /** `app` has client, people, places, ties, settings and openProfile(id); `owner` has openPost(id), region, page(limit) and count(n). */
   constructor(app, owner) {
     this.#app = app;
     this.#owner = owner;
@@ -170,7 +170,7 @@ export class NewsList {
 
   /** To what a line is about. */
   #follow({ kind, post, community, room, actors }) {
-    const { places, ties, profile } = this.#app;
+    const { places, ties } = this.#app;
     if (post) this.#owner.openPost(post);
     else if (kind === "follow_request") ties.use((screen) => screen.open("requests"));
     else if (community) places.openPlace(community);
@@ -178,7 +178,7 @@ export class NewsList {
       this.#sheet.close();
       byId("way-rooms").click();
       byId("requested").querySelector("button")?.focus();
-    } else if (actors.length) profile.open(actors[0].id);
+    } else if (actors.length) this.#app.openProfile(actors[0].id);
   }
 }
 

@@ -27,7 +27,6 @@ import { PostActs } from "./postacts.js";
 import { PostBook } from "./posts.js";
 import { PostBox } from "./postbox.js";
 import { PresenceBook } from "./presence.js";
-import { ProfileSheet } from "./profile.js";
 import { RoomList } from "./roomlist.js";
 import { RoomBook } from "./rooms.js";
 import { Screen } from "./screen.js";
@@ -72,7 +71,6 @@ class Page {
     this.places = new Places(this);
     this.thread = new ThreadSheet(this);
     this.notifications = new Notifications(this, { openPost: (id) => this.thread.open(id) });
-    this.profile = new ProfileSheet(this);
     this.menu = new Menu(this);
     this.here = new Here(this);
     this.own = new OwnSign(this);
@@ -97,6 +95,8 @@ class Page {
     this.group = later(() => import("./group.js").then(({ GroupSheet }) => new GroupSheet(this)));
     this.settings = later(() => import("./settings.js").then(({ Settings }) => new Settings(this)));
     this.visibility = later(() => import("./visibility.js").then(({ Visibility }) => new Visibility(this)));
+    this.profile = later(() => import("./profile.js").then(({ ProfileSheet }) => new ProfileSheet(this)));
+    this.openProfile = (id) => this.profile.use((screen) => screen.open(id));
     this.ties = later(() => import("./ties.js").then(({ Ties }) => new Ties(this)));
     this.contact = later(() => import("./contact.js").then(({ Contact }) => new Contact(this)));
   }
@@ -110,7 +110,7 @@ class Page {
   #listen() {
     byId("new-button").addEventListener("click", () => this.dialogs.openNew());
     byId("people-button").addEventListener("click", () => this.#openPeople());
-    byId("me").addEventListener("click", () => this.profile.open(this.people.me.id));
+    byId("me").addEventListener("click", () => this.openProfile(this.people.me.id));
     byId("skip").addEventListener("click", () => this.talk.focus() || this.home.focus());
     byId("door-languages").replaceChildren(languageSwitch());
     onLanguage(() => this.#respoken());
@@ -288,7 +288,7 @@ class Page {
 
   /** Everything that shows posts. */
   #posts(tell) {
-    for (const each of [this.home, this.places, this.thread, this.profile]) tell(each);
+    for (const each of [this.home, this.places, this.thread, this.profile.made]) if (each) tell(each);
   }
 
   #touched(ids) {
@@ -362,7 +362,7 @@ class Page {
   #openPeople() {
     const card = this.rooms.get(this.room);
     if (card?.kind === "group") this.group.use((screen) => screen.open(card.id));
-    else if (card?.peer && !card.peer.gone) this.profile.open(card.peer.id);
+    else if (card?.peer && !card.peer.gone) this.openProfile(card.peer.id);
   }
 
   /** Accept or decline what waits. */

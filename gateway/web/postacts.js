@@ -12,17 +12,17 @@ export class PostActs {
   #who = new Sheet("who");
   #catalogue = null;
 
-  /** `app` has client, book, dots, postbox, profile, places, thread, contact and notice(text). */
+  /** `app` has client, book, dots, postbox, places, thread, contact, openProfile(id) and notice(text). */
   constructor(app) {
     this.#app = app;
   }
 
   /** As the cards use them. */
   get all() {
-    const { profile, thread, contact } = this.#app;
+    const { thread, contact } = this.#app;
     return {
       face: (id, name) => this.#app.dots.face(id, name),
-      person: (id) => profile.open(id),
+      person: (id) => this.#app.openProfile(id),
       handle: (handle) => this.#try(() => this.#handle(handle)),
       thread: (id) => thread.open(id),
       place: (id) => this.#app.places.openPlace(id),
@@ -71,7 +71,7 @@ export class PostActs {
   async #handle(handle) {
     const account = await this.#app.client.call("account.get", { handle: handle.toLowerCase() });
     this.#app.people.put(account);
-    this.#app.profile.open(account.id);
+    this.#app.openProfile(account.id);
   }
 
   async #repost(post) {
@@ -112,7 +112,7 @@ export class PostActs {
     await this.load();
     const read = async (kind) => (await this.#app.client.call("reaction.list", { post: post.id, kind, limit: 100 })).reactions;
     const [stamps, likes] = [await read("stamp"), await read("like")];
-    const row = ({ account, stamp }) => personRow(account, { open: () => this.#app.profile.open(account.id), note: stamp ? this.#name(stamp) : words.like });
+    const row = ({ account, stamp }) => personRow(account, { open: () => this.#app.openProfile(account.id), note: stamp ? this.#name(stamp) : words.like });
     this.#who.open(() => ({
       title: words.reacted,
       parts: [

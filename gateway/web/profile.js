@@ -14,11 +14,13 @@ export class ProfileSheet {
   #id = null;
   #profile = null;
   #missing = false;
+  #places = [];
+  #morePlaces = null;
   #list = el("ol", { class: "posts", id: "profile-list" });
   #view;
   #channel = null;
 
-  /** `app` has client, people, rooms, marks, dots, ties, settings, visibility, contact, menu, go(room) and notice(text). */
+  /** `app` has client, people, rooms, marks, dots, ties, settings, visibility, contact, menu, places, go(room) and notice(text). */
   constructor(app) {
     this.#app = app;
     this.#view = new FeedView(app, this.#list, { place: false });
@@ -32,6 +34,8 @@ export class ProfileSheet {
     this.#view.show(new Feed(this.#app.client, this.#app.book, { which: "profile", account: id }));
     this.#profile = null;
     this.#missing = false;
+    this.#places = [];
+    this.#morePlaces = null;
     this.#sheet.open(() => this.#draw());
     this.refresh();
   }
@@ -87,12 +91,22 @@ export class ProfileSheet {
       this.#profile = profile;
       this.#app.people.met(profile);
       this.#watch(profile);
+      if (!profile.gone) await this.#readPlaces(null);
     } catch (error) {
       if (id !== this.#id) return;
       this.#missing = error.code === "not_found";
       if (!this.#missing) this.#sheet.fail(why(error));
     }
     this.#sheet.draw();
+  }
+
+  /** The communities that this one shows, from the beginning or further on. */
+  async #readPlaces(after) {
+    const id = this.#id;
+    const { communities, next } = await this.#app.client.call("community.list", { account: id, after });
+    if (id !== this.#id) return;
+    this.#places = after ? [...this.#places, ...communities] : communities;
+    this.#morePlaces = next;
   }
 
   #draw() {
@@ -107,6 +121,7 @@ export class ProfileSheet {
         profile.bio && el("p", { class: "bio" }, profile.bio),
         profile.links.length > 0 && el("ul", { class: "profile-links" }, ...profile.links.map((link) => el("li", {}, outward(link)))),
         ...(own ? this.#ownActs() : this.#acts(profile)),
+        ...this.#shownPlaces(),
         ...this.#posts(profile, own),
       ],
     };
@@ -132,6 +147,13 @@ export class ProfileSheet {
         notes.filter(Boolean).length > 0 && el("p", { class: "notes" }, ...notes.filter(Boolean).map((note) => el("span", { class: "note" }, note))),
       ),
     );
+  }
+
+  #shownPlaces() {
+    if (!this.#places.length) return [];
+    const chips = this.#places.map(({ id, name }) => el("button", { class: "chip", type: "button", data: { place: id }, onclick: () => this.#app.places.openPlace(id) }, name));
+    const more = this.#morePlaces && button("link", words.more, () => this.#readPlaces(this.#morePlaces).then(() => this.#sheet.draw(), (error) => this.#sheet.fail(why(error))));
+    return [el("h3", {}, words.places), el("p", { class: "chips", id: "profile-places" }, ...chips, more)];
   }
 
   #posts({ relation, private: closed }, own) {

@@ -9,7 +9,7 @@ export class RoomList {
   #app;
   #rows = new Map();
 
-  /** `app` has people, rooms, marks, dots, profile, go(room), answer(op, room), titleOf(card) and room (the open one). */
+  /** `app` has people, rooms, marks, dots, openProfile(id), go(room), answer(op, room), titleOf(card) and room (the open one). */
   constructor(app) {
     this.#app = app;
   }
@@ -100,7 +100,7 @@ export class RoomList {
     const title = this.#app.titleOf(card);
     const parts = [face(card.peer?.id ?? card.id, title, card.kind), el("b", {}, title)];
     if (!card.peer || card.peer.gone) return el("p", { class: "asked-who" }, ...parts);
-    return el("button", { type: "button", class: "asked-who", "aria-label": words.profile_open(title), onclick: () => this.#app.profile.open(card.peer.id) }, ...parts);
+    return el("button", { type: "button", class: "asked-who", "aria-label": words.profile_open(title), onclick: () => this.#app.openProfile(card.peer.id) }, ...parts);
   }
 
   #section(id, cards, op, label) {

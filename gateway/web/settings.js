@@ -104,7 +104,7 @@ export class Settings {
     // A handle changes once a year: only what was meant to change is sent.
     if (handle.normalize("NFKC").trim().replace(/^@/, "").toLowerCase() !== this.#profile.handle) changes.handle = handle;
     await this.#update(changes);
-    this.#app.profile.refresh();
+    this.#app.profile.made?.refresh();
     this.#sheet.close();
   }
 

@@ -39,7 +39,7 @@ export class TalkView {
   #fresh = 0;
   #readTimer = 0;
 
-  /** `app` has client, people, presence, dots, rooms, outbox, marks, profile, contact and notice(text). */
+  /** `app` has client, people, presence, dots, rooms, outbox, marks, contact, openProfile(id) and notice(text). */
   constructor(app) {
     this.#app = app;
     this.#quotes = new Quotes(app.client, () => this.render());
@@ -270,7 +270,7 @@ export class TalkView {
     react: (message, stamp) => this.#react(message, stamp),
     remove: (message) => this.#remove(message),
     report: (message) => this.#app.contact.use((screen) => screen.report("message", message.id, words.report_message)),
-    person: (id) => this.#app.profile.open(id),
+    person: (id) => this.#app.openProfile(id),
     unfold: (message) => {
       this.#unfolded.add(message.id);
       this.render({ stick: false });

@@ -18,7 +18,7 @@ export class Ties {
   #next = null;
   #loaded = false;
 
-  /** `app` has client, marks, people, dots and profile. */
+  /** `app` has client, marks, people, dots and openProfile(id). */
   constructor(app) {
     this.#app = app;
   }
@@ -77,7 +77,7 @@ export class Ties {
   #row(card) {
     const acts = this.#acts(card);
     if (card.gone) return personRow({ ...card, name: words.gone_person }, { acts });
-    return personRow(card, { ...(this.#which === "blocked" ? {} : this.#app.dots.row(card)), open: () => this.#app.profile.open(card.id), acts });
+    return personRow(card, { ...(this.#which === "blocked" ? {} : this.#app.dots.row(card)), open: () => this.#app.openProfile(card.id), acts });
   }
 
   #tabs() {

@@ -19,7 +19,7 @@ export class Visibility {
   #card = null;
   #shown = undefined;
 
-  /** `app` has client, people and profile. */
+  /** `app` has client, people and openProfile(id). */
   constructor(app) {
     this.#app = app;
   }
@@ -73,7 +73,7 @@ export class Visibility {
         this.#seenBy(["mutuals", words.visibility_as.mutuals], ["others", words.visibility_as.others]),
         el("p", { class: "quiet" }, words.visibility_words),
         el("p", { class: "quiet" }, words.visibility_one_hint),
-        el("p", { class: "acts" }, el("button", { class: "link", type: "button", onclick: () => this.#app.profile.open(this.#app.people.me.id) }, words.profile_own)),
+        el("p", { class: "acts" }, el("button", { class: "link", type: "button", onclick: () => this.#app.openProfile(this.#app.people.me.id) }, words.profile_own)),
       ],
     };
   }

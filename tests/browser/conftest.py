@@ -110,11 +110,32 @@ def visit(browser: Any) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def demo(visit: Visit) -> Iterator[ServerProcess]:
+def demo_settings() -> dict[str, str]:
+    """What a module's demo is told besides; for modules to say otherwise."""
+    return {}
+
+
+@pytest.fixture
+def demo(visit: Visit, demo_settings: dict[str, str]) -> Iterator[ServerProcess]:
     """A running demo with fresh data."""
-    with ServerProcess({}, ("demo",)) as server:
+    with ServerProcess(demo_settings, ("demo",)) as server:
         yield server
         visit.leave()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """A server, for tests that change nothing in it."""
+    with ServerProcess({}) as started:
+        yield started
+
+
+@pytest.fixture
+def run(visit: Visit, server: ServerProcess, request: pytest.FixtureRequest) -> Any:
+    """`run(script)`: what the script returns in a page after the module's `BEGIN`, which loads what is tested."""
+    visit.forgive("404")
+    page = visit.page(f"{server.url}/docs")
+    return lambda script: page.evaluate(f"async () => {{{request.module.BEGIN}{script}}}")
 
 
 @pytest.fixture

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from tests.browser.conftest import Visit
-from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
@@ -46,21 +42,6 @@ TABS = """
     return ms;
   };
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """Gives the modules."""
-    with ServerProcess({}) as server:
-        yield server
-
-
-@pytest.fixture
-def run(visit: Visit, server: ServerProcess) -> Any:
-    """`run(script)`: what the script returns, with a clock that the script moves."""
-    visit.forgive("404")
-    page = visit.page(f"{server.url}/docs")
-    return lambda script: page.evaluate(f"async () => {{{BEGIN}{script}}}")
 
 
 def test_a_tab_is_used_while_it_is_seen_and_touched(run: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -69,13 +68,6 @@ COMPUTED = """async (vectors) => {
   }
   return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """A server, for tests that change nothing in it."""
-    with ServerProcess({}) as started:
-        yield started
 
 
 def vectors() -> list[dict[str, Any]]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from tests.browser.conftest import Visit
-from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
@@ -31,21 +27,6 @@ BEGIN = """
     await done;
   };
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """Gives the modules."""
-    with ServerProcess({}) as server:
-        yield server
-
-
-@pytest.fixture
-def run(visit: Visit, server: ServerProcess) -> Any:
-    """`run(script)`: what the script returns, with a feed that waits and a client that is answered by hand."""
-    visit.forgive("404")
-    page = visit.page(f"{server.url}/docs")
-    return lambda script: page.evaluate(f"async () => {{{BEGIN}{script}}}")
 
 
 def test_what_waits_is_not_lost_to_a_page_that_is_shorter(run: Any) -> None:

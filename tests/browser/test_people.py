@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
+from tests.browser.test_access import Judge
 from tests.browser.test_first_page import ROOM, count, enter_room, line, post, write
 from tests.browser.test_join import entry, invite, says
 from tests.support.server import ServerProcess
@@ -362,3 +363,30 @@ def test_a_member_enters_a_room_by_a_typed_code(visit: Visit, demo: ServerProces
     sora.locator("#join-form .strong", has_text="部屋に入る").click()
     says(sora.locator("#room-title"), ROOM)
     says(aki.locator("#notice"), "そらさんが参加しました")
+
+
+def test_a_profile_shows_where_its_person_is_inside(visit: Visit, demo: ServerProcess, link: str) -> None:
+    aki, haru = visit.person(link, "aki"), visit.person(link, "haru", **PHONE)
+    for name in ("夜の散歩", "窓"):
+        post(aki, demo.url, "community.create", name=name, nonce=name)
+    person = post(haru, demo.url, "account.get", handle="aki")["id"]
+    entry(haru, "menu-ties")
+    haru.locator("#ties .person-open", has_text="@aki").click()
+    head = haru.locator("#profile .profile-name")
+    says(head, "あき")
+    shown = haru.locator("#profile-places button")
+    assert shown.count() == 0, "not until it is said"
+    haru.keyboard.press("Escape")
+    entry(aki, "menu-settings")
+    aki.locator("#communities_shown").check()
+    aki.locator("#privacy-settings [type=submit]").click()
+    aki.keyboard.press("Escape")
+    haru.locator("#ties .person-open", has_text="@aki").click()
+    count(shown, 2)
+    assert shown.all_inner_texts() == ["窓", "夜の散歩"]
+    assert Judge(haru).dialog() == []
+    shown.last.click()
+    says(haru.locator("#places-title"), "夜の散歩")
+    haru.locator("#place-standing").wait_for()
+    assert haru.locator("#places .person-open").count() == 0
+    assert post(haru, demo.url, "community.list", account=person)["next"] is None

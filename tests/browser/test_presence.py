@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,11 +37,9 @@ WHERE = """() => ['room-head', 'log', 'composer', 'rooms', 'typing'].map((id) =>
 
 
 @pytest.fixture
-def demo(visit: Visit) -> Iterator[ServerProcess]:
-    """A running demo in which whoever leaves is gone soon."""
-    with ServerProcess(SWIFT, ("demo",)) as server:
-        yield server
-        visit.leave()
+def demo_settings() -> dict[str, str]:
+    """Whoever leaves is gone soon."""
+    return SWIFT
 
 
 def is_so(locator: Any, text: str) -> None:

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from realtime.presence import SEEN_WITHIN_MS, seen_within
-from tests.browser.conftest import Visit
-from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
@@ -27,21 +24,6 @@ BEGIN = """
   const writes = (...accounts) => book.apply({ ch: "room:r", ev: "room.typing", at: now, d: { room: "r", accounts } });
   const says = (author, more = {}) => book.apply({ ch: "room:r", seq: 1, ev: "message.created", d: { message: { room: "r", author, at: now, system: null, ...more } } });
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    """Gives the modules."""
-    with ServerProcess({}) as server:
-        yield server
-
-
-@pytest.fixture
-def run(visit: Visit, server: ServerProcess) -> Any:
-    """`run(script)`: what the script returns, with an empty book and a clock that the script moves."""
-    visit.forgive("404")
-    page = visit.page(f"{server.url}/docs")
-    return lambda script: page.evaluate(f"async () => {{{BEGIN}{script}}}")
 
 
 def test_buckets_are_those_of_the_server(run: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.browser.conftest import PHONE, Visit
@@ -16,11 +14,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-def demo(visit: Visit) -> Iterator[ServerProcess]:
-    """A running demo in which whoever leaves is gone soon."""
-    with ServerProcess(SWIFT, ("demo",)) as server:
-        yield server
-        visit.leave()
+def demo_settings() -> dict[str, str]:
+    """Whoever leaves is gone soon."""
+    return SWIFT
 
 
 def test_one_is_hidden_by_one_tap(visit: Visit, demo: ServerProcess, link: str) -> None:

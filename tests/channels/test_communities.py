@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
+from msgspec import structs
 
-from channels import arrival, communities, profiles
+from channels import arrival, communities, oversight, profiles
 from channels.desk import Actor
 from channels.signals import may_signal
 from realtime import posts as p
+from realtime import relations as n
 from realtime.channel import seen_by
 from realtime.errors import Refusal
 from realtime.parcels import Parcel
@@ -303,3 +306,51 @@ async def test_who_may_signal_where(world: World) -> None:
     await block(world, aki, haru)
     assert await code(may_signal(world.desk, aki, dm.channel)) == "blocked"
     assert not await may_signal(world.desk, haru, dm.channel), "being blocked is never told"
+
+
+async def shown(world: World, viewer: Actor, account: Actor, **page: Any) -> list[str]:
+    """The names of the communities that an account shows a viewer."""
+    request = p.CommunityList(account=account.account, **page)
+    return [
+        each.name for each in (await communities.list_communities(world.desk, viewer, request)).communities
+    ]
+
+
+async def test_one_shows_where_one_is_inside_or_nothing_at_all(world: World) -> None:
+    aki, haru, ken = await world.people("aki", "haru", "ken", mutual=False)
+    places = [await found(world, aki, name=name) for name in ("電車", "窓", "海")]
+    await join(world, haru, places[1].id)
+    # Off at first, for oneself too: one sees what others see.
+    for viewer in (aki, haru, ken):
+        assert await shown(world, viewer, aki) == []
+    for each in (aki, haru):
+        await profiles.update(world.desk, each, n.AccountUpdate(communities_shown=True))
+    for viewer in (aki, haru, ken):
+        assert await shown(world, viewer, aki) == ["海", "窓", "電車"]
+        assert await shown(world, viewer, haru) == ["窓"]
+    # As whoever looks stands to them.
+    request = p.CommunityList(account=aki.account)
+    seen = (await communities.list_communities(world.desk, haru, request)).communities
+    assert [each.role for each in seen] == [None, p.Role.MEMBER, None]
+    first = await communities.list_communities(world.desk, ken, structs.replace(request, limit=2))
+    assert [each.name for each in first.communities] == ["海", "窓"]
+    assert await shown(world, ken, aki, after=first.next, limit=2) == ["電車"]
+    await leave(world, haru, places[1].id)
+    assert await shown(world, ken, haru) == []
+    await profiles.update(world.desk, aki, n.AccountUpdate(communities_shown=False))
+    assert await shown(world, haru, aki) == []
+
+
+async def test_who_may_not_see_somebody_learns_no_communities(world: World) -> None:
+    aki, haru, ken, mio = await world.people("aki", "haru", "ken", "mio", mutual=False)
+    place = await found(world, aki, haru, ken)
+    for each in (aki, haru, ken):
+        await profiles.update(world.desk, each, n.AccountUpdate(communities_shown=True))
+    await block(world, aki, mio)
+    await profiles.hide(world.desk, haru, Empty())
+    await world.desk.db.write(lambda tx: oversight.suspend(tx, "@op", "ken", ""))
+    nobody = Actor(place.id, "")
+    for account in (aki, haru, ken, nobody):
+        assert await code(shown(world, mio, account)) == "not_found"
+    await unblock(world, aki, mio)
+    assert await shown(world, mio, aki) == [place.name]

@@ -124,6 +124,7 @@ async def look_around(gates: Gates, v: Client, token: str, kaku: Any, place: Any
         ("account.search", {"words": "kaku"}),
         ("community.search", {"words": "窓"}),
         ("community.list", {"joined": False}),
+        ("community.list", {"account": account}),
         ("community.get", {"community": place["id"]}),
         ("reaction.get", {}),
     ]
