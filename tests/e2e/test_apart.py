@@ -6,11 +6,11 @@ import asyncio
 import io
 import zipfile
 
-import httpx2
 import pytest
 
 from loadtest.client import Client, ServerRefusal
 from tests.e2e.test_first_conversation import House, house
+from tests.support.http import http_client
 
 __all__ = ["house"]
 
@@ -71,7 +71,7 @@ async def test_a_suspension_closes_sockets_everywhere(house: House) -> None:
 
 async def test_ones_own_data_comes_as_a_zip_once_a_minute(house: House) -> None:
     aki = house.account("aki")
-    async with httpx2.AsyncClient(base_url=house.one.url) as client:
+    async with http_client(house.one.url) as client:
         assert (await client.post("/export")).status_code == 401
         login = {"authorization": f"Bearer {aki['token']}"}
         answer = await client.post("/export", headers=login)

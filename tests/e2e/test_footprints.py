@@ -24,7 +24,7 @@ import pytest
 
 from loadtest.client import Client
 from tests.e2e.test_gate import Gates, opened
-from tests.support.http import post
+from tests.support.http import http_client, post
 from tests.support.pictures import fetch, plain, upload
 from tests.support.server import HOST, free_port
 from tests.support.smtp import SmtpServer
@@ -140,7 +140,7 @@ async def look_around(gates: Gates, v: Client, token: str, kaku: Any, place: Any
     ):
         # What is refused leaves nothing either.
         assert (await post(gates.two.url, op, token, **fields)).status == 403
-    async with httpx2.AsyncClient(base_url=gates.two.url) as browser:
+    async with http_client(gates.two.url) as browser:
         for path in ("/", "/docs", f"/api/v1/post.get?posts={posts[0]}"):
             await browser.get(path, headers={"Authorization": f"Bearer {token}"})
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
 import pytest
 
 from gateway.door import HEAD_BYTES_MAX
 from realtime.settings import Limits
+from tests.support.http import http_client
 from tests.support.nodes import RunningNode, Start
 
 WAIT_S = 10.0
@@ -100,7 +100,7 @@ async def test_the_others_are_served_meanwhile(start_node: Start) -> None:
     for number, (_, writer) in enumerate(lines):
         writer.write(list(HALF.values())[number % len(HALF)])
     begun = time.monotonic()
-    async with server.client(aki) as client, httpx2.AsyncClient(base_url=server.url) as http:
+    async with server.client(aki) as client, http_client(server.url) as http:
         assert (await client.call("clock.read", t=1))["t"] == 1
         assert (await http.get("/healthz")).text == "ok\n"
         assert time.monotonic() - begun < 2

@@ -12,12 +12,12 @@ from realtime.emotext import VERSION
 from realtime.emotext_catalogue import CATALOGUE
 from realtime.emotext_svg import style_hash
 from realtime.settings import Limits
-from tests.support.http import post
+from tests.support.http import http_client, post
 from tests.support.nodes import RunningNode, Start
 
 
 async def fetch(node: RunningNode, path: str, **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=node.url, timeout=20) as client:
+    async with http_client(node.url) as client:
         return await client.get(path, headers=headers)
 
 

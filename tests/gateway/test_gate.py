@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx2
 import orjson
 import pytest
 
@@ -16,7 +15,7 @@ from loadtest.client import Client
 from realtime.closes import Close
 from realtime.settings import Limits
 from storage.accounts import set_state
-from tests.support.http import Reply, post
+from tests.support.http import Reply, http_client, post
 from tests.support.nodes import RunningNode, Start
 from tests.support.valkey import Shared, ValkeyServer
 from tests.support.waiting import until
@@ -78,7 +77,7 @@ async def test_a_browser_gets_a_cookie_and_never_sees_the_token(start_node: Star
     )
     await guest(server, "account.verify", attempt=begun, code=await code_sent(server))
     last = {"attempt": begun, "handle": "mio", "name": "みお", "cookie": True}
-    async with httpx2.AsyncClient(base_url=server.url) as browser:
+    async with http_client(server.url) as browser:
         foreign = await browser.post(
             "/api/v1/account.create", json=last, headers={"origin": "https://evil.example"}
         )

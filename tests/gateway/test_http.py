@@ -6,7 +6,6 @@ import asyncio
 import re
 from typing import Any
 
-import httpx2
 import orjson
 import pytest
 from structlog.testing import capture_logs
@@ -17,7 +16,7 @@ from loadtest.client import ServerRefusal
 from realtime.operations import Door
 from realtime.settings import Limits
 from realtime.table import OPERATIONS
-from tests.support.http import post
+from tests.support.http import http_client, post
 from tests.support.nodes import RunningNode, Start
 from tests.support.waiting import until
 
@@ -259,7 +258,7 @@ async def test_a_client_without_a_socket_polls_what_it_missed(scene: Scene) -> N
 
 @pytest.mark.parametrize("op", ["no.such", "room", "ROOM.SEND", "room.send%20", "x" * 300, "..", "%00", "あ"])
 async def test_an_unknown_operation_is_not_found(scene: Scene, op: str) -> None:
-    async with httpx2.AsyncClient(base_url=scene.server.url) as client:
+    async with http_client(scene.server.url) as client:
         answer = await client.post(f"/api/v1/{op}", content=b"{}")
     assert answer.status_code == 404
     if op != "..":
@@ -268,7 +267,7 @@ async def test_an_unknown_operation_is_not_found(scene: Scene, op: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
 async def test_an_operation_is_a_post(scene: Scene, method: str) -> None:
-    async with httpx2.AsyncClient(base_url=scene.server.url) as client:
+    async with http_client(scene.server.url) as client:
         answer = await client.request(method, "/api/v1/clock.read")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
@@ -334,7 +333,7 @@ async def chunks(total: int) -> Any:
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_body_over_its_bound_is_too_large(scene: Scene, declared: bool) -> None:
     limit = FREE.frame_in_bytes_max
-    async with httpx2.AsyncClient(base_url=scene.server.url, timeout=10) as client:
+    async with http_client(scene.server.url) as client:
         for size in (limit + 1_024, 4 * limit):
             content: Any = b"x" * size if declared else chunks(size)
             answer = await client.post("/api/v1/clock.read", content=content)
@@ -428,7 +427,7 @@ async def test_answers_are_kept_by_nobody_and_guarded(scene: Scene) -> None:
     ],
 )
 async def test_every_answer_carries_the_guards(scene: Scene, method: str, path: str, status: int) -> None:
-    async with httpx2.AsyncClient(base_url=scene.server.url) as client:
+    async with http_client(scene.server.url) as client:
         answer = await client.request(method, path)
     assert answer.status_code == status
     assert GUARDS.items() <= answer.headers.items()
@@ -440,7 +439,7 @@ async def test_every_answer_carries_the_guards(scene: Scene, method: str, path: 
 
 
 async def test_the_schemas_are_those_of_the_code(scene: Scene) -> None:
-    async with httpx2.AsyncClient(base_url=scene.server.url) as client:
+    async with http_client(scene.server.url) as client:
         assert (await client.get("/openapi.json")).json() == plain(
             openapi.openapi_document(http.VERSION, FREE)
         )
@@ -516,7 +515,7 @@ async def test_a_page_that_fails_says_nothing_either(
         raise ValueError("the secret inside")
 
     monkeypatch.setattr(scene.server.node.readiness, "look", broken)
-    async with httpx2.AsyncClient(base_url=scene.server.url) as client:
+    async with http_client(scene.server.url) as client:
         with capture_logs() as logs:
             answer = await client.get("/readyz")
         assert answer.status_code == 500

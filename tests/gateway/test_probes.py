@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx2
 import pytest
 
 from storage.courier import CourierHealth, CourierState
+from tests.support.http import http_client
 from tests.support.nodes import RunningNode, Start
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
@@ -17,7 +17,7 @@ from tests.support.waiting import until_async
 
 async def readyz(server: RunningNode) -> tuple[int, dict[str, Any]]:
     """Status and report."""
-    async with httpx2.AsyncClient(base_url=server.url, timeout=20) as client:
+    async with http_client(server.url) as client:
         answer = await client.get("/readyz")
         assert answer.headers["cache-control"] == "no-store"
         assert (await client.get("/healthz")).status_code == 200
@@ -136,7 +136,7 @@ async def test_many_probes_are_one_look(start_node: Start, monkeypatch: pytest.M
 
     monkeypatch.setattr(server.node.desk.db, "read", counted)
     monkeypatch.setattr("gateway.probes.SAME_ANSWER_S", 60.0)
-    async with httpx2.AsyncClient(base_url=server.url) as client:
+    async with http_client(server.url) as client:
         answers = await asyncio.gather(*(client.get("/readyz") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(looks) == 1

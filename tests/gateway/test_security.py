@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import httpx2
 import orjson
 import pytest
 from websockets.asyncio.client import connect
@@ -17,7 +16,7 @@ from realtime.closes import Close
 from realtime.settings import Limits
 from storage.database import StorageUnavailable
 from tests.gateway.conformance import TEXT, Frame
-from tests.support.http import post
+from tests.support.http import http_client, post
 from tests.support.nodes import Start
 
 PUBLIC = "https://tsudoi.example"
@@ -28,7 +27,7 @@ async def test_s1_behind_https_browsers_are_told_to_stay_there(
     start_node: Start, public_url: str, wanted: bool
 ) -> None:
     server = await start_node(public_url=public_url)
-    async with httpx2.AsyncClient(base_url=server.url) as client:
+    async with http_client(server.url) as client:
         for path in ("/", "/healthz", "/nothing", "/api/v1/room.list"):
             kept = (await client.get(path)).headers.get("strict-transport-security")
             assert kept == ("max-age=31536000" if wanted else None)

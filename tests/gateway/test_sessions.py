@@ -19,7 +19,7 @@ from gateway.peers import client_of
 from loadtest.client import Client
 from realtime.closes import Close
 from realtime.settings import Limits
-from tests.support.http import Reply, post, send
+from tests.support.http import Reply, http_client, post, send
 from tests.support.nodes import RunningNode, Start
 
 DAY_MS = 86_400_000
@@ -59,7 +59,7 @@ async def test_without_a_good_token_everyone_gets_the_same_answer(
 ) -> None:
     server = await start_node()
     headers = {"Authorization": authorization.encode("latin-1")} if authorization else {}
-    async with httpx2.AsyncClient(base_url=server.url) as client:
+    async with http_client(server.url) as client:
         answer = await client.post("/api/v1/room.list", headers=headers)
     assert told(Reply(answer.status_code, answer.json(), answer.headers)) == NOTHING
 
@@ -181,7 +181,7 @@ async def test_two_origins_are_none(start_node: Start) -> None:
         ("Origin", address(server)),
         ("Origin", "http://evil.example"),
     ]
-    async with httpx2.AsyncClient(base_url=server.url) as client:
+    async with http_client(server.url) as client:
         assert (await client.post("/api/v1/room.list", headers=headers)).status_code == 403
 
 
@@ -299,7 +299,7 @@ async def demo_post(
 ) -> httpx2.Response:
     """A call of the demo's page."""
     headers = {"Origin": address(server) if origin is None else origin}
-    async with httpx2.AsyncClient(base_url=server.url) as client:
+    async with http_client(server.url) as client:
         return await client.post(path, json=fields, headers={k: v for k, v in headers.items() if v})
 
 

@@ -16,7 +16,7 @@ from channels.desk import Actor
 from channels.pictures import PARTS, Look, Made
 from realtime.ids import of_bits
 from realtime.requests import PictureRef, Uploaded
-from tests.support.http import Reply, send
+from tests.support.http import Reply, http_client, send
 from tests.support.world import World
 
 PLACE = "35.6586"
@@ -121,5 +121,5 @@ async def upload(url: str, token: str, data: bytes | Any, **headers: str) -> Rep
 async def fetch(url: str, token: str, picture: str, part: str = "", **headers: str) -> httpx2.Response:
     """`GET /media/<id>`."""
     given = {"authorization": f"Bearer {token}", **headers} if token else headers
-    async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
+    async with http_client(url) as client:
         return await client.get(f"/media/{picture}{part}", headers=given)
