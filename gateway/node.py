@@ -35,7 +35,7 @@ from gateway.upkeep import Upkeep
 from presence import service as presence
 from presence.circles import Ear
 from presence.keeper import Keeper, Pulse
-from presence.telling import Outlook
+from presence.telling import Outlook, Tempo
 from realtime.buckets import Buckets
 from realtime.closes import Close
 from realtime.emotext import VERSION as EMOTEXT_VERSION
@@ -151,7 +151,8 @@ class Node:
             parts.courier.publish,
             parts.clock_ms,
             Pulse(settings.lease_ttl_s, settings.lease_renew_s, settings.lease_sweep_s),
-            pauses=presence.Pauses(settings.presence_grace_s),
+            Tempo.of(settings.presence_pace_s),
+            presence.Pauses(settings.presence_grace_s),
         )
 
     def _hears(self, ear: Ear, channel: str) -> bool:

@@ -38,6 +38,7 @@ from realtime.sendqueue import Piece
 from realtime.ws import frame
 
 WHOLE = "*"
+TELL_S = 0.5
 SLICE_S = 0.003
 BETWEEN_SLICES_S = 0.003
 LOOKED_AT_MAX = 200
@@ -63,9 +64,14 @@ class Tempo:
     """In seconds: a connection is told at most each `tell`, after gathering for `gather`; a person's changes are told `change`
     apart. A telling may be half a second late, so that is half a second more than the five between two that anybody sees."""
 
-    tell: float = 0.5
+    tell: float = TELL_S
     gather: float = 0.05
-    change: float = 5.5
+    change: float = 5.0 + TELL_S
+
+    @classmethod
+    def of(cls, pace_s: float) -> Tempo:
+        """So that nobody sees two changes of a person within `pace_s`."""
+        return cls(change=pace_s + TELL_S)
 
 
 class Telling:

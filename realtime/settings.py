@@ -139,6 +139,7 @@ class Settings:
     lease_renew_s: float = 5.0
     lease_sweep_s: float = 1.0
     presence_grace_s: float = 10.0
+    presence_pace_s: float = 5.0
     sweep_s: float = 1.5
     sweep_degraded_s: float = 0.5
     hold_s: float = 0.05

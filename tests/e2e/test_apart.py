@@ -19,18 +19,19 @@ SWEPT_S = 5.0
 
 
 async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> None:
-    aki, ken = house.account("aki"), house.account("ken")
-    others = [house.account(f"p{number}") for number in range(10)]
-    for handle in ("ken", *(f"p{number}" for number in range(10))):
-        house.one.run_cli("account", "follow", "aki", handle, "--mutual")
-    async with Client(house.one.ws_url, aki["token"]) as a, Client(house.two.ws_url, ken["token"]) as k:
-        people = [ken["account"], *(other["account"] for other in others)]
+    # Twelve, of whom the first and everybody else follow each other.
+    (circle,) = house.one.run_lines("seed", "--people", "12", "--circle", "12", "--rooms", "0")
+    aki, ken = circle["tokens"][:2]
+    async with Client(house.one.ws_url, aki) as a, Client(house.two.ws_url, ken) as k:
+        aki_id, ken_id = (each.connected["account"]["id"] for each in (a, k))
+        people = [card["id"] for card in (await a.call("follow.list", which="following"))["accounts"]]
+        assert len(people) == 11
         group = (await a.call("room.create", title="十二人", accounts=people, nonce="g"))["id"]
-        dm = (await a.call("room.open", account=ken["account"]))["id"]
+        dm = (await a.call("room.open", account=ken_id))["id"]
         await k.until(lambda: {f"room:{group}", f"room:{dm}"} <= set(k.ear.positions))
         await k.say(dm, "やあ")
         await a.until(lambda: a.texts(dm) == ["やあ"])
-        await a.call("block.add", account=ken["account"])
+        await a.call("block.add", account=ken_id)
         heard = len(k.ear.pushes)
         await k.say(dm, "聞こえる?")
         await k.until(lambda: k.texts(dm) == ["やあ", "聞こえる?"], SOON_S)
@@ -38,7 +39,7 @@ async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> No
             await a.say(dm, "だめ")
         assert refused.value.code == "blocked"
         with pytest.raises(ServerRefusal) as refused:
-            await k.call("account.get", account=aki["account"])
+            await k.call("account.get", account=aki_id)
         assert refused.value.code == "not_found"
         await k.say(group, "みんなへ")
         await a.say(group, "わたしも")
@@ -48,7 +49,7 @@ async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> No
         assert a.texts(dm) == ["やあ"]
         assert {push["ev"] for push in k.ear.pushes[heard:]} == {"message.created"}
     # Whoever comes back is told the same as whoever stayed.
-    again = Client(house.two.ws_url, aki["token"], epoch=a.epoch)
+    again = Client(house.two.ws_url, aki, epoch=a.epoch)
     again.ear.positions = {f"room:{dm}": 0}
     async with again:
         assert again.texts(dm) == ["やあ"]
