@@ -44,6 +44,8 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parts: list[bytes] = []
         self._open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Set once a close was said or heard: a peer that does not end the connection then is hung up on.
+        self._patience: asyncio.TimerHandle | None = None
 
     @property
     def close_code(self) -> int | None:
@@ -68,7 +70,6 @@ class Link(asyncio.Protocol):
         if self._wire.state is State.OPEN:
             self._wire.send_close(code)
             self._write()
-            asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
         else:
             self.abort()
 
@@ -113,6 +114,8 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone."""
         self._transport = None
+        if self._patience is not None:
+            self._patience.cancel()
         if self._wire.close_code is None or exc is not None:
             with contextlib.suppress(Exception):
                 self._wire.receive_eof()
@@ -153,6 +156,8 @@ class Link(asyncio.Protocol):
                 self._transport.write(part)
             else:
                 self._end_writing()
+        if self._patience is None and self._wire.close_expected():
+            self._patience = asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
 
     def _end_writing(self) -> None:
         assert self._transport is not None

@@ -6,7 +6,9 @@ not in the table changes nothing, so a late timer or a second close is harmless.
     OPENING ──accepted──▶ GREETED ──connect──▶ JOINING ──joined──▶ LIVE
                              │ 4001, 4504         │ 4401, 4403, 4504  │ 4503, 4501, 4508 …
                              ▼ end                ▼ end               ▼ end
-                          CLOSING ◀───────────────┴───────────────────┘ ──lost or deadline──▶ CLOSED
+                          CLOSING ◀───────────────┴───────────────────┘ ──lost──▶ CLOSED
+
+Nothing but the loss of its socket ends a connection that was greeted: until then the close that was begun is still to be carried out.
 """
 
 from __future__ import annotations
@@ -72,7 +74,6 @@ TRANSITIONS: dict[tuple[State, Signal], tuple[State, Action]] = {
     (State.LIVE, Signal.OPERATION): (State.LIVE, Action.RUN),
     (State.LIVE, Signal.END): (State.CLOSING, Action.CLOSE),
     (State.LIVE, Signal.LOST): (State.CLOSED, Action.FORGET),
-    (State.CLOSING, Signal.DEADLINE): (State.CLOSED, Action.FORGET),
     (State.CLOSING, Signal.LOST): (State.CLOSED, Action.FORGET),
 }
 

@@ -18,6 +18,12 @@ SOON_S = 1.0
 SWEPT_S = 5.0
 
 
+def seen(client: Client, account: str) -> list[str]:
+    """What a client was told of somebody's presence, in order."""
+    people = [push["d"]["people"] for push in client.heard("presence.changed")]
+    return [each[account]["state"] for each in people if account in each]
+
+
 async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> None:
     # Twelve, of whom the first and everybody else follow each other.
     (circle,) = house.one.run_lines("seed", "--people", "12", "--circle", "12", "--rooms", "0")
@@ -31,6 +37,7 @@ async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> No
         await k.until(lambda: {f"room:{group}", f"room:{dm}"} <= set(k.ear.positions))
         await k.say(dm, "やあ")
         await a.until(lambda: a.texts(dm) == ["やあ"])
+        await k.until(lambda: seen(k, aki_id)[-1:] == ["online"])
         await a.call("block.add", account=ken_id)
         heard = len(k.ear.pushes)
         await k.say(dm, "聞こえる?")
@@ -47,7 +54,12 @@ async def test_a_block_holds_at_once_and_a_group_stays_whole(house: House) -> No
             await client.until(lambda c=client: c.texts(group) == ["みんなへ", "わたしも"], SOON_S)
             assert len((await client.call("room.get", room=group))["people"]) == 12
         assert a.texts(dm) == ["やあ"]
-        assert {push["ev"] for push in k.ear.pushes[heard:]} == {"message.created"}
+        told = k.ear.pushes[heard:]
+        assert {push["ev"] for push in told} - {"presence.changed"} == {"message.created"}
+        # That aki is gone from ken's sight is told like that of anybody who goes.
+        await k.until(lambda: seen(k, aki_id)[-1:] == ["offline"])
+        gone = [push["d"]["people"] for push in k.ear.pushes[heard:] if push["ev"] == "presence.changed"]
+        assert all(each == {aki_id: {"state": "offline", "seen": None, "doing": None}} for each in gone)
     # Whoever comes back is told the same as whoever stayed.
     again = Client(house.two.ws_url, aki, epoch=a.epoch)
     again.ear.positions = {f"room:{dm}": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import orjson
 import pytest
@@ -13,6 +14,8 @@ from loadtest.client import Client, ServerRefusal
 from realtime.closes import Close
 from realtime.settings import Limits
 from tests.support.nodes import Start
+from tests.support.stalled import stalled
+from tests.support.waiting import until
 
 
 async def test_friends_talk_in_a_group(start_node: Start) -> None:
@@ -251,6 +254,25 @@ async def test_without_connect_in_time_the_connection_ends(start_node: Start) ->
         with pytest.raises(ConnectionClosed):
             await socket.recv()
         assert socket.close_code == Close.NO_CONNECT
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["answered late", "never answered"])
+async def test_an_end_that_lasts_beyond_the_time_to_connect_is_an_end(
+    start_node: Start, answers: bool
+) -> None:
+    server = await start_node(Limits(connect_s=0.3, close_wait_s=2.0))
+    raw, _ = await stalled(server, "tsd_nobodys", until=b'"error"')
+    with raw:
+        await asyncio.sleep(1.2)
+        if answers:
+            await asyncio.get_running_loop().sock_sendall(raw, b"\x88\x80\0\0\0\0")
+        async with asyncio.timeout(3):
+            with contextlib.suppress(ConnectionResetError):
+                while await asyncio.get_running_loop().sock_recv(raw, 4096):
+                    pass
+    await until(
+        lambda: not server.node.sockets and not server.server.server_state.connections, "nobody is left"
+    )
 
 
 async def test_heartbeat_asks_and_a_silent_client_is_let_go(start_node: Start) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from websockets.utils import accept_key
 
 from channels.accounts import NewAccount
+from loadtest import link
 from loadtest.client import EVENTS_MAX, Client, Hole, Options, Overrun, ServerRefusal
 from realtime.closes import Close
 from realtime.settings import Limits
@@ -294,3 +297,34 @@ async def test_without_a_session_there_is_no_ticket_and_no_other_try() -> None:
     with pytest.raises(ConnectionError):
         await client.open()
     assert client.state == "refused"
+
+
+async def test_a_server_that_says_goodbye_and_stays_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "CLOSE_S", 0.2)
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = re.search(rb"Sec-WebSocket-Key: (\S+)", head)
+        assert key is not None
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Protocol: tsudoi.v1\r\nSec-WebSocket-Accept: "
+            + accept_key(key[1].decode()).encode()
+            + b"\r\n\r\n\x88\x02"
+            + (4508).to_bytes(2, "big")
+        )
+        # Its close is answered, and then nothing more is done.
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        client = Client(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/gateway", "tsd_x")
+        # Long before the silence would be noticed.
+        async with asyncio.timeout(5):
+            with pytest.raises(ConnectionError):
+                await client.open()
+        assert client.close_code == 4508
+        await asyncio.wait_for(ended.wait(), 5)
