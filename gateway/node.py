@@ -49,6 +49,7 @@ from realtime.ws import frame
 from storage.courier import Courier
 from storage.leases import Leases
 from storage.marks import Marks
+from storage.tasks import end
 
 log = structlog.get_logger("node")
 PROTOCOL = "tsudoi.v1"
@@ -234,10 +235,10 @@ class Node:
     async def stop(self) -> None:
         """Everything down, in the order that loses nothing: loops, work, database, courier, lease."""
         self.ready = False
-        await _cancel(self._services)
+        await end(self._services)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=TASK_WAIT_S)
-        await _cancel(self._tasks)
+        await end(self._tasks)
         await self.desk.db.close()
         await self.courier.close()
         await self.marks.close()
@@ -307,13 +308,6 @@ class Node:
         if socket.account:
             self.presence.left(socket, signed_out=code in SIGNED_OUT)
             log.info("disconnected", account=socket.account, code=code, peer=socket.peer)
-
-
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    gone = list(tasks)
-    for task in gone:
-        task.cancel()
-    await asyncio.gather(*gone, return_exceptions=True)
 
 
 def told_limits(limits: Limits) -> dict[str, int]:

@@ -25,6 +25,7 @@ from storage.courier_redis_reader import Listener, RedisReader
 from storage.courier_redis_writer import Echo, RedisWriter
 from storage.courier_scripts import log_key
 from storage.redis_link import TROUBLE, Backoff, Line, command_client
+from storage.tasks import end
 
 CLOSE_S = 0.5
 
@@ -130,9 +131,7 @@ class RedisCourier:
                     await self._writer.drain()
             except TimeoutError:
                 pass
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks.clear()
         await self._reader.close()
         await self._writer.close()
