@@ -1,5 +1,5 @@
-// All together in a room or a community: taps on effects, shown as counts, and a countdown to one moment by the server's clock. What always holds:
-// nothing of it moves what is being read or written; who wants less motion sees the same, standing still.
+// All together in a room or a community: taps on effects, shown as counts, and a countdown to one moment by the server's clock.
+// What always holds: nothing of it moves what is being read or written; who wants less motion sees the same, standing still.
 
 import { byId, el } from "./dom.js";
 import { book, serverClock, words } from "./emotextbook.js";

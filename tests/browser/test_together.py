@@ -160,8 +160,16 @@ NOTED = """() => {
 FIVE = "(where) => window.seen.has(`${where} らぶらぶ ×5`)"
 
 
-def tap_five_times(page: Any) -> None:
-    """Cheer from the sheet of effects, which is open."""
+def note_cheers(*pages: Any) -> None:
+    """From now on, on these pages."""
+    for page in pages:
+        page.evaluate(READY)
+        page.evaluate(NOTED)
+
+
+def tap_five_times(page: Any, place: str) -> None:
+    """Cheer, from the sheet of effects of a composer or form."""
+    page.locator(f"{place} .pick", has_text="Aa").click()
     love = page.get_by_role("button", name="らぶらぶで応援する")
     love.evaluate("(button) => { for (let n = 0; n < 5; n++) button.click(); }")
 
@@ -170,10 +178,8 @@ def test_a_room_cheers_and_counts_down_together(visit: Visit, link: str) -> None
     aki, haru = visit.person(link, "aki"), visit.person(link, "haru", **PHONE)
     for page in (aki, haru):
         enter_room(page)
-        page.evaluate(READY)
-        page.evaluate(NOTED)
-    aki.locator("#composer .pick", has_text="Aa").click()
-    tap_five_times(aki)
+    note_cheers(aki, haru)
+    tap_five_times(aki, "#composer")
     aki.wait_for_function(FIVE, arg="emotext")
     haru.wait_for_function(FIVE, arg="talk")
     aki.get_by_role("button", name="乾杯!").click()
@@ -184,8 +190,7 @@ def test_a_room_cheers_and_counts_down_together(visit: Visit, link: str) -> None
     for page in (aki, haru):
         page.locator(".toast").wait_for(state="detached")
     # Whoever tapped sees the others' taps where they look now.
-    haru.locator("#composer .pick", has_text="Aa").click()
-    tap_five_times(haru)
+    tap_five_times(haru, "#composer")
     aki.wait_for_function(FIVE, arg="talk")
 
 
@@ -201,11 +206,8 @@ def test_a_community_cheers_and_counts_down_together(visit: Visit, link: str) ->
     assert sheet.locator(".pick").count() == 0
     haru.locator("#place-standing").click()
     haru.locator("#post_text").click()
-    for page in (aki, haru):
-        page.evaluate(READY)
-        page.evaluate(NOTED)
-    haru.locator("#places .pick", has_text="Aa").click()
-    tap_five_times(haru)
+    note_cheers(aki, haru)
+    tap_five_times(haru, "#places")
     haru.wait_for_function(FIVE, arg="emotext")
     aki.wait_for_function(FIVE, arg="places")
     shown = aki.locator("#places .cheers").bounding_box()
@@ -217,12 +219,13 @@ def test_a_community_cheers_and_counts_down_together(visit: Visit, link: str) ->
     # What a room does is not shown in a community.
     mio = visit.person(link, "mio")
     enter_room(mio)
-    for page in (aki, mio):
-        page.evaluate(NOTED)
-    mio.evaluate(READY)
-    mio.locator("#composer .pick", has_text="Aa").click()
-    tap_five_times(mio)
+    note_cheers(aki, mio)
+    tap_five_times(mio, "#composer")
     mio.wait_for_function(FIVE, arg="emotext")
+    mio.keyboard.press("Escape")
+    # What comes after them on the same socket is here: so they were.
+    write(mio, "応援おわり")
+    aki.locator("#rooms .room", has_text="応援おわり").wait_for(state="attached")
     assert aki.evaluate("[...window.seen]") == []
 
 

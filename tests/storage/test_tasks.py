@@ -38,5 +38,7 @@ async def test_a_task_ends_however_often_it_loses_a_cancellation(
     assert all(task.done() for task in ending)
 
 
-async def test_nothing_to_end_is_done() -> None:
-    await tasks.end([])
+async def test_where_nothing_is_to_end_nothing_is_waited_for() -> None:
+    async with asyncio.timeout(5):
+        await tasks.end([])
+    assert asyncio.all_tasks() == {asyncio.current_task()}
