@@ -25,7 +25,8 @@ BODIES = {"message.created": "message", "post.created": "post"}
 
 class Fault(NamedTuple):
     """A broken promise. `kind` is hole, double, reorder, stranger (a channel or a line that is not theirs), content (not what
-    the history says), position (a continuation from elsewhere than where they stood) or lost (acknowledged, and nowhere)."""
+    the history says), position (a continuation from elsewhere than where they stood), lost (acknowledged, and nowhere) or
+    unanswered (what was asked surely had no answer when the evening was long over)."""
 
     kind: str
     who: str

@@ -250,12 +250,17 @@ class Run:
     # The end
 
     async def finish(self) -> None:
-        """Wait for what was begun. Raises what went wrong in it."""
+        """Wait for what was begun, and what that began. Raises what went wrong in it."""
         self.phase = "finishing"
-        if self._doing:
-            await asyncio.wait(set(self._doing), timeout=self.settle_s)
+        end = time.monotonic() + self.settle_s
+        while self._doing and (left := end - time.monotonic()) > 0:
+            await asyncio.wait(set(self._doing), timeout=left)
         if self._failure is not None:
             raise self._failure
+        if self._doing:
+            # Somebody still speaks: what no history holds yet would be taken for lost.
+            what = f"{len(self._doing)} things that people did had not ended after {self.settle_s:g} seconds"
+            self.verdict.faults.append(Fault("unanswered", "people", "", 0, what))
 
     async def judge(self, readers: dict[str, str]) -> None:
         """Ask the oracle; `readers` names for each channel the token of somebody who may read it."""

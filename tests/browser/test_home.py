@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -32,6 +33,7 @@ FIRST = """() => {
     const first = [...document.querySelectorAll('#feed-posts > .post')].find((each) => each.getBoundingClientRect().bottom > top + 20);
     return [first.dataset.id, first.getBoundingClientRect().bottom];
 }"""
+HOW_MANY = "document.getElementById('feed-posts').childElementCount"
 PLACE = "id => document.querySelector(`#feed-posts [data-id='${id}']`)?.getBoundingClientRect().bottom"
 
 
@@ -410,16 +412,15 @@ def test_a_thousand_posts_scroll_without_a_long_task(
     theirs = home(page)
     box = page.locator("#feed").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 200)
+    # A locator's search through a thousand posts is a long task of the page's thread itself, so none looks meanwhile.
     for _ in range(2_000):
-        if (
-            page.locator("#feed-posts .post", has_text="0番目のできごと").count()
-            and theirs.locator(".post").count() >= POSTS
-        ):
+        if page.evaluate(HOW_MANY) >= POSTS:
             break
         page.mouse.wheel(0, 2_400)
         page.wait_for_function("() => new Promise((go) => requestAnimationFrame(() => go(true)))")
-    count(theirs.locator(".post"), POSTS)
     busy_ms, wall_ms = busiest_ms(visit.browser.stop_tracing())
+    count(theirs.locator(".post"), POSTS)
+    count(page.locator("#feed-posts .post", has_text=re.compile(r"(^|\D)0番目のできごと")), 1)
     record_property("longest task, processor ms", round(busy_ms, 1))
     record_property("longest task, wall ms", round(wall_ms, 1))
     assert busy_ms <= TASK_MS

@@ -190,6 +190,29 @@ async def test_a_line_that_was_acknowledged_and_is_nowhere_is_lost(start_node: S
     assert run.verdict.faults == []
 
 
+async def test_nobody_is_judged_who_still_speaks() -> None:
+    """A line that is begun by something else that was begun, when all there was to begin is begun (chatter's last line)."""
+    run = Run(Ground("http://127.0.0.1:1", []), Wish(2, 1.0, 1.0, 1))
+    said: list[str] = []
+
+    async def say() -> None:
+        await asyncio.sleep(0.05)
+        said.append("")
+
+    async def say_and_read() -> None:
+        run.begin(say())
+
+    run.begin(say_and_read())
+    await run.finish()
+    assert said
+    assert run.verdict.faults == []
+    run.settle_s = 0.05
+    run.begin(forever := asyncio.ensure_future(asyncio.Event().wait()))
+    await run.finish()
+    assert run.verdict.kinds == {"unanswered": 1}
+    forever.cancel()
+
+
 async def test_an_answer_that_lies_about_the_end_is_a_hole(start_node: Start) -> None:
     """The last line never comes and nothing follows that would show it: the histories do."""
     server = await start_node(FREE)
