@@ -102,6 +102,7 @@ class Stage {
 
   #start(since) {
     if (this.#over || !this.#score || calm.matches) return;
+    if (!this.#text.isConnected) return this.leave();
     if (active.size >= MOST) {
       waiting.add(this);
       return;
@@ -218,6 +219,8 @@ class Stage {
   /** Put everything above the words as they stand now. */
   place() {
     if (!this.#over) return;
+    // What was taken out of the page changes its size before it is told to be out of sight.
+    if (!this.#text.isConnected) return this.leave();
     const { left, top } = this.#over.getBoundingClientRect();
     const spots = spotsOf(this.#words, this.#score).map(({ rect, color }) => ({ left: rect.left - left, top: rect.top - top, width: rect.width, height: rect.height, color }));
     const [west, north] = [Math.min(...spots.map((each) => each.left)), Math.min(...spots.map((each) => each.top))];

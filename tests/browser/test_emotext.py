@@ -376,6 +376,32 @@ def test_what_went_by_takes_no_room_from_what_is_seen(visit: Visit, server: Serv
     count(page.locator(".emo:not(.emo-moving)"), 18)
 
 
+# A browser that is busy tells late what is out of sight: frames of the screen go by before.
+BUSY = """() => {
+  const Swift = IntersectionObserver;
+  window.IntersectionObserver = class extends Swift {
+    constructor(tell) { super((...told) => setTimeout(tell, 300, ...told)); }
+  };
+}"""
+
+
+def test_what_is_taken_out_of_the_page_is_let_go_though_the_browser_is_busy(
+    visit: Visit, server: ServerProcess
+) -> None:
+    context = visit.context(**DESKTOP)
+    context.add_init_script(f"({BUSY})()")
+    page = visit.page(f"{server.url}/emotext", context)
+    page.locator("#gallery li").nth(len(CATALOGUE.effects) - 1).wait_for()
+    page.evaluate(SLOWLY)
+    for _ in range(2):
+        page.evaluate(CROWD, 15)
+        count(page.locator(".emo-moving"), 12)
+        assert page.locator(".emo-over canvas").count() > 0, "some are drawn, some are elements"
+    # Nothing that was drawn for those who are gone went wrong, as the fixture sees.
+    page.evaluate("() => new Promise((go) => setTimeout(go, 500))")
+    count(page.locator(".emo-moving"), 12)
+
+
 def test_everything_rests_in_the_end(visit: Visit, server: ServerProcess) -> None:
     page = gallery(visit, server)
     page.locator("[data-effect=love]").click()
