@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from channels import (
+    address,
     communities,
     emotext,
+    handover,
     invites,
     messages,
     moderation,
@@ -99,6 +101,9 @@ HANDLERS: dict[str, Handler] = {
     "invite.revoke": invites.revoke,
     "invite.reissue": invites.reissue,
     "invite.redeem": invites.redeem,
+    "address.change": address.change,
+    "address.confirm": address.confirm,
+    "session.offer": handover.offer,
     "session.list": sessions.list_sessions,
     "session.revoke": sessions.revoke,
     "session.revoke_all": sessions.revoke_all,
@@ -117,6 +122,9 @@ GUESTS: dict[str, GuestHandler] = {
     "account.create": signup.create,
     "session.begin": signup.begin_login,
     "session.create": signup.login,
+    "session.look": handover.look,
+    "session.take": handover.take,
+    "address.undo": address.undo,
 }
 """Operations of whoever has no session yet."""
 

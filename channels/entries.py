@@ -27,7 +27,7 @@ from realtime.events import (
     durable_frame,
     ephemeral_frame,
 )
-from realtime.gate import InvitePaused, InviteUsed, SessionEvent
+from realtime.gate import AddressEvent, InvitePaused, InviteUsed, SessionEvent
 from realtime.ids import INBOX, inbox_channel, room_channel
 from realtime.models import AccountCard, Message, Reading, RoomState, Shape, SystemLine
 from realtime.notifications import CREATED, NotificationCreated, NotificationKind
@@ -235,6 +235,12 @@ def session_created(account: str, session: str, label: str) -> Entry:
     return Entry(draft, lambda row: SessionEvent(session=row.ref, label=row.extra))
 
 
+def address_changed(account: str, undo_until: int) -> Entry:
+    """The account has another address; its devices hear of it."""
+    draft = Draft(inbox_channel(account), "address.changed", account, account, extra=str(undo_until))
+    return Entry(draft, lambda row: AddressEvent(undo_until=int(row.extra)))
+
+
 def notification_created(line: LineRow) -> Entry:
     """Something new stands in an account's list. The entry names nobody: who it was is read from the list."""
     draft = Draft(inbox_channel(line.account), CREATED, str(line.place), line.account)
@@ -325,6 +331,11 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
             line = found.news.get(_place(row))
             # Its place in the list may have risen since; the entry's own stays the same bytes.
             return _notification_view(line._replace(place=int(row.ref))) if line else None
+    return _gate_payload(row, found)
+
+
+def _gate_payload(row: LogRow, found: Found) -> Shape | None:
+    match row.kind:
         case "invite.redeemed":
             account = found.accounts.get(row.ref)
             return InviteUsed(invite=row.extra, account=account_card(account)) if account else None
@@ -332,6 +343,8 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
             return InvitePaused(invite=row.ref)
         case "session.created":
             return SessionEvent(session=row.ref, label=row.extra)
+        case "address.changed":
+            return AddressEvent(undo_until=int(row.extra))
     return None
 
 

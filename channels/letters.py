@@ -9,7 +9,9 @@ that come from other people (a device's label) are bared of all that could look 
 | `code` | `code`: 6 digits, or `seed`, from which `with_code` makes it; `minutes` it lives |
 | `known` | none; somebody signs up with an address that has an account |
 | `new_device` | `label`: what the device calls itself; `at`: Unix milliseconds |
-| `address_changed` | none |
+| `taken` | none; somebody wants to use an address that has an account for theirs |
+| `address_changed` | none; goes to the address that was in use |
+| `address_restored` | none; goes to the address that was in use for a while |
 | `test` | none |
 """
 
@@ -26,12 +28,14 @@ CODE = "code"
 KNOWN = "known"
 NEW_DEVICE = "new_device"
 ADDRESS_CHANGED = "address_changed"
+ADDRESS_RESTORED = "address_restored"
+TAKEN = "taken"
 TEST = "test"
 
 Facts = Mapping[str, str | int]
 
 MINUTE_MS = 60_000
-KEEP_MS = {CODE: 30 * MINUTE_MS, KNOWN: 30 * MINUTE_MS, TEST: 30 * MINUTE_MS}
+KEEP_MS = {CODE: 30 * MINUTE_MS, KNOWN: 30 * MINUTE_MS, TAKEN: 30 * MINUTE_MS, TEST: 30 * MINUTE_MS}
 KEEP_NOTICE_MS = 24 * 60 * MINUTE_MS
 LABEL_CHARS_MAX = 40
 _JST = timezone(timedelta(hours=9))
@@ -124,6 +128,25 @@ def _known(facts: Facts) -> tuple[_Words, _Words]:
     )
 
 
+def _taken(facts: Facts) -> tuple[_Words, _Words]:
+    return (
+        _Words(
+            "登録ずみのアドレスです",
+            "こんにちは。Tsudoi(集い)です。\n\n"
+            "別のアカウントで、このアドレスへの変更がありましたが、このアドレスにはすでにアカウントがあります。"
+            "1つのアドレスで使えるのは、1つのアカウントだけです。\n\n"
+            "心当たりがなければ、このメールは無視してください。何も起こりません。",
+        ),
+        _Words(
+            "This address has an account",
+            "Hello from Tsudoi.\n\n"
+            "Somebody wanted to use this address for another account, but it has one already. "
+            "An address can be used for one account.\n\n"
+            "If it wasn't you, ignore this mail. Nothing happens.",
+        ),
+    )
+
+
 def _new_device(facts: Facts) -> tuple[_Words, _Words]:
     label = _bare(str(facts["label"]))
     at = datetime.fromtimestamp(int(facts["at"]) / 1000, UTC)
@@ -156,14 +179,34 @@ def _address_changed(facts: Facts) -> tuple[_Words, _Words]:
             "あなたのアカウントのメールアドレスが、別のアドレスに変更されました。\n"
             "ご自身であれば、何もしなくてだいじょうぶです。\n\n"
             "心当たりがなければ、72時間以内に、このアドレスでTsudoiにログインしてください。"
-            "そこで変更を取り消せます。",
+            "そこで変更を取り消せます。取り消すと、すべての端末がログアウトされます。",
         ),
         _Words(
             "Your address was changed",
             "Hello from Tsudoi.\n\n"
             "The mail address of your account was changed to another one.\n"
             "If it was you, there is nothing to do.\n\n"
-            "If it wasn't, log in to Tsudoi with this address within 72 hours. There you can undo the change.",
+            "If it wasn't, log in to Tsudoi with this address within 72 hours. There you can undo the change; "
+            "that logs all devices out.",
+        ),
+    )
+
+
+def _address_restored(facts: Facts) -> tuple[_Words, _Words]:
+    return (
+        _Words(
+            "メールアドレスの変更の取り消し",
+            "こんにちは。Tsudoi(集い)です。\n\n"
+            "このアドレスへの変更が、前のアドレスから取り消されました。"
+            "このアドレスでは、もうログインできません。\n\n"
+            "心当たりがなければ、このメールは無視してください。",
+        ),
+        _Words(
+            "Your change of address was undone",
+            "Hello from Tsudoi.\n\n"
+            "The change to this address was undone by the address before it. "
+            "You cannot log in with this one any more.\n\n"
+            "If you don't know of it, ignore this mail.",
         ),
     )
 
@@ -191,6 +234,8 @@ _KINDS: dict[str, Callable[[Facts], tuple[_Words, _Words]]] = {
     CODE: _code,
     KNOWN: _known,
     NEW_DEVICE: _new_device,
+    TAKEN: _taken,
     ADDRESS_CHANGED: _address_changed,
+    ADDRESS_RESTORED: _address_restored,
     TEST: _test,
 }

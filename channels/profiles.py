@@ -32,7 +32,7 @@ from realtime.text import (
     clean_optional,
 )
 from storage import log, profiles, search
-from storage.accounts import account_by_handle, followed_among, followers_among, set_state
+from storage.accounts import account_by_handle, addresses_of, followed_among, followers_among, set_state
 from storage.communities import communities_by_id, communities_founded, update_community
 from storage.database import Tx
 from storage.presence import begin_hiding
@@ -87,7 +87,7 @@ def view(tx: Tx, desk: Desk, viewer: str, account: str) -> n.Profile:
         status=row.status,
         private=bool(row.private),
         relation=relation,
-        settings=_preferences(row, desk.settings.limits) if own else None,
+        settings=_preferences(tx, row, desk.settings.limits) if own else None,
     )
 
 
@@ -96,13 +96,14 @@ def _gone(account: str) -> n.Profile:
     return n.Profile(id=card.id, handle=card.handle, name=card.name, gone=True)
 
 
-def _preferences(row: ProfileRow, limits: Limits) -> n.Preferences:
+def _preferences(tx: Tx, row: ProfileRow, limits: Limits) -> n.Preferences:
     return n.Preferences(
         presence_to=Audience(row.presence_to),
         write_from=WriteFrom(row.write_from),
         communities_shown=bool(row.communities_shown),
         hidden=row.state == AccountState.HIDDEN,
         handle_after=handle_after(row, limits),
+        address=next(iter(addresses_of(tx, row.id)), ""),
     )
 
 

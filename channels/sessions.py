@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from channels.accounts import create_session
+from channels.cards import own_card
 from channels.desk import Actor, Desk
-from channels.entries import emit, session_revoked
+from channels.entries import account_back, emit, session_created, session_revoked
 from channels.entry import Entry
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.requests import Done, Empty
-from storage.accounts import revoke_sessions, sessions_of
+from storage.accounts import account_by_id, revoke_sessions, sessions_of, set_state
+from storage.attempts import end_offers
 from storage.database import Tx
+from storage.letters import put_letter
 
 DAY_MS = 86_400_000
 
@@ -56,9 +60,27 @@ async def log_out(desk: Desk, actor: Actor, request: Empty) -> Done:
     return Done()
 
 
+def begin_session(tx: Tx, account: str, label: str, told: str) -> g.Entered | Refusal:
+    """A session on a new device, which the other devices and the address `told` learn of; or `forbidden`."""
+    row = account_by_id(tx, account)
+    if row is None or row.state not in ("active", "restricted", "hidden", "deleted"):
+        return Refusal("forbidden", "The account is suspended.", reason="suspended")
+    if row.state == "deleted":
+        # Coming back within the days of grace takes the deletion back.
+        set_state(tx, row.id, "active")
+        emit(tx, [account_back(row.id)])
+    session, token = create_session(tx, row.id, label)
+    emit(tx, [session_created(row.id, session, label)])
+    if told:
+        put_letter(tx, told, "new_device", {"label": label, "at": tx.now_ms()})
+    return g.Entered(account=own_card(row), session=session, token=token)
+
+
 def end_sessions(tx: Tx, account: str, only: str = "", spare: str = "") -> int:
-    """Revoke sessions and tell the hubs, which close their connections. How many ended."""
+    """Revoke sessions and tell the hubs, which close their connections. What was offered to further devices ends, too, since
+    one of them may have offered it. How many ended."""
     ended = revoke_sessions(tx, account, only, spare)
+    end_offers(tx, account)
     entries: list[Entry] = [session_revoked(account, session) for session in ended]
     if entries:
         emit(tx, entries)

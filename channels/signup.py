@@ -1,25 +1,21 @@
 """Sign-up and log-in: a few small steps, each resumable, none telling whether an address is known (FEATURES §2).
 
-An attempt is named by a secret that only its beginner holds. A sign-up holds one use of its invite from the first step
+A sign-up holds one use of its invite from the first step
 until it ends or 30 minutes pass. Known and unknown addresses run the same statements and get the same answers; what
 differs is the letter, which only the address's owner reads.
 """
 
 from __future__ import annotations
 
-import hmac
-import secrets
-import unicodedata
-from hashlib import sha256
-
-from channels import accounts, codes, invites
-from channels.cards import own_card
+from channels import accounts, invites
 from channels.desk import Desk, Visitor
-from channels.entries import account_back, emit, invite_redeemed, session_created
+from channels.entries import emit, invite_redeemed
 from channels.requests import check_room_limit
 from channels.rooms import enter_room
 from channels.rules.invites import InviteState
+from channels.sessions import begin_session
 from channels.telling import Told, tell
+from channels.verification import code_right, living, new_attempt, proved, send_code, stands
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.notifications import NotificationKind
@@ -32,17 +28,13 @@ from storage.accounts import (
     account_of_address,
     add_follow,
     put_address,
-    set_state,
 )
 from storage.attempts import AttemptRow
 from storage.database import Tx
 from storage.invites import InviteRow
-from storage.letters import put_letter
 from storage.rows import AccountRow
 
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
-TOKEN_BYTES = 24
+ADDRESS_CHANGED = "The account has another address since; this one can still undo that."
 
 
 # Sign-up
@@ -58,10 +50,10 @@ async def begin(desk: Desk, visitor: Visitor, request: g.InviteKey) -> g.Attempt
         if row is None or issuer is None or state is not InviteState.LIVE:
             raise invites.refusal(request, state)
         attempts.make_room(tx, row.id, row.uses_max - row.uses, invites.HOLD_MS)
-        attempt, secret = _new(tx, desk, "signup")
+        attempt, secret = new_attempt(tx, "signup", desk.settings.limits.attempt_s)
         attempts.put_attempt(tx, attempt._replace(invite=row.id))
         shown = invites.preview(tx, row, issuer)
-        return _stands(desk, attempt, secret, shown)
+        return stands(desk, attempt, secret, shown)
 
     return await desk.db.write(unit)
 
@@ -70,10 +62,10 @@ async def resume(desk: Desk, visitor: Visitor, request: g.AttemptRef) -> g.Attem
     """Where a sign-up stands, also from another browser. Errors: `not_found`."""
 
     def unit(tx: Tx) -> g.Attempt:
-        attempt = _living(tx, request.attempt, "signup")
+        attempt = living(tx, request.attempt, "signup")
         row, issuer, _ = _invite_of(tx, attempt)
         shown = invites.preview(tx, row, issuer) if row and issuer else None
-        return _stands(desk, attempt, request.attempt, shown)
+        return stands(desk, attempt, request.attempt, shown)
 
     return await desk.db.write(unit)
 
@@ -85,7 +77,7 @@ async def give_address(desk: Desk, visitor: Visitor, request: g.AccountAddress) 
     address = fold_address(request.address)
 
     def unit(tx: Tx) -> g.Attempt:
-        attempt = _living(tx, request.attempt, "signup")
+        attempt = living(tx, request.attempt, "signup")
         if request.terms != desk.settings.terms:
             raise Refusal("conflict", "The terms have changed; read them again.", terms=desk.settings.terms)
         owner = account_of_address(tx, address)
@@ -96,26 +88,26 @@ async def give_address(desk: Desk, visitor: Visitor, request: g.AccountAddress) 
             terms=request.terms,
             verified_at=None,
         )
-        attempt = _send_code(tx, desk, attempt, letter="code" if owner is None else "known")
-        return _stands(desk, attempt, request.attempt, None)
+        attempt = send_code(tx, desk, attempt, letter="code" if owner is None else "known")
+        return stands(desk, attempt, request.attempt, None)
 
-    stands = await desk.db.write(unit)
+    asked = await desk.db.write(unit)
     desk.letters_wait()
-    return stands
+    return asked
 
 
 async def verify(desk: Desk, visitor: Visitor, request: g.AccountVerify) -> g.Attempt:
     """The code that was sent. Errors: `not_found`, `code_wrong`."""
 
     def unit(tx: Tx) -> g.Attempt | None:
-        attempt = _living(tx, request.attempt, "signup")
-        right = _code_right(tx, desk, attempt, request.code) and attempt.account is None
+        attempt = living(tx, request.attempt, "signup")
+        right = code_right(tx, desk, attempt, request.code) and attempt.account is None
         if right:
             attempt = attempt._replace(verified_at=tx.now_ms(), code_hash=None)
         else:
             attempt = attempt._replace(code_tries=attempt.code_tries + 1)
         attempts.put_attempt(tx, attempt)
-        return _stands(desk, attempt, request.attempt, None) if right else None
+        return stands(desk, attempt, request.attempt, None) if right else None
 
     # A wrong code is counted, so its transaction commits before the refusal.
     found = await desk.db.write(unit)
@@ -128,7 +120,7 @@ async def create(desk: Desk, visitor: Visitor, request: g.AccountCreate) -> g.En
     """The account begins. Errors: `not_found`, `code_wrong`, `invite_invalid`, `handle_taken`, `text_*`."""
 
     def unit(tx: Tx) -> g.Entered:
-        attempt = _living(tx, request.attempt, "signup")
+        attempt = living(tx, request.attempt, "signup")
         if attempt.verified_at is None or attempt.address is None:
             raise Refusal("code_wrong", "The address is not confirmed yet.")
         attempts.end_attempt(tx, attempt.id)
@@ -180,10 +172,10 @@ async def begin_login(desk: Desk, visitor: Visitor, request: g.SessionBegin) -> 
 
     def unit(tx: Tx) -> g.Attempt:
         owner = account_of_address(tx, address)
-        attempt, secret = _new(tx, desk, "login")
+        attempt, secret = new_attempt(tx, "login", desk.settings.limits.attempt_s)
         attempt = attempt._replace(address=address, written=request.address.strip(), account=owner)
-        attempt = _send_code(tx, desk, attempt, letter="code" if owner else "nothing")
-        return _stands(desk, attempt._replace(written=None), secret, None)
+        attempt = send_code(tx, desk, attempt, letter="code" if owner else "nothing")
+        return stands(desk, attempt._replace(written=None), secret, None)
 
     begun = await desk.db.write(unit)
     desk.letters_wait()
@@ -191,113 +183,21 @@ async def begin_login(desk: Desk, visitor: Visitor, request: g.SessionBegin) -> 
 
 
 async def login(desk: Desk, visitor: Visitor, request: g.SessionCreate) -> g.Entered:
-    """A session begins; the other devices are told. Errors: `not_found`, `code_wrong`, `forbidden`."""
+    """A session begins; the other devices are told. By an address that was changed lately nobody gets in: whoever reads its
+    mail may undo that (`address.undo`). Errors: `not_found`, `code_wrong`, `forbidden`, `conflict`."""
 
     def unit(tx: Tx) -> g.Entered | Refusal:
-        attempt = _living(tx, request.attempt, "login")
-        if not _code_right(tx, desk, attempt, request.code) or attempt.account is None:
-            attempts.put_attempt(tx, attempt._replace(code_tries=attempt.code_tries + 1))
+        attempt = living(tx, request.attempt, "login")
+        owner = proved(tx, desk, attempt, request.code)
+        if owner is None:
             return Refusal("code_wrong")
+        if owner.until is not None:
+            return Refusal("conflict", ADDRESS_CHANGED, reason="address_changed", until=owner.until)
         attempts.end_attempt(tx, attempt.id)
-        row = account_by_id(tx, attempt.account)
-        if row is None or row.state not in ("active", "restricted", "hidden", "deleted"):
-            return Refusal("forbidden", "The account is suspended.", reason="suspended")
-        if row.state == "deleted":
-            # Coming back within the days of grace takes the deletion back.
-            set_state(tx, row.id, "active")
-            emit(tx, [account_back(row.id)])
-        session, token = accounts.create_session(tx, row.id, request.label)
-        emit(tx, [session_created(row.id, session, request.label)])
-        put_letter(tx, attempt.address or "", "new_device", {"label": request.label, "at": tx.now_ms()})
-        return g.Entered(account=own_card(row), session=session, token=token)
+        return begin_session(tx, owner.account, request.label, told=attempt.address or "")
 
     found = await desk.db.write(unit)
     if isinstance(found, Refusal):
         raise found
     desk.letters_wait()
     return found
-
-
-# Attempts and codes
-
-
-def _new(tx: Tx, desk: Desk, purpose: str) -> tuple[AttemptRow, str]:
-    secret = secrets.token_urlsafe(TOKEN_BYTES)
-    now = tx.now_ms()
-    expires = now + desk.settings.limits.attempt_s * 1000
-    row = AttemptRow(
-        id=tx.new_id(),
-        purpose=purpose,
-        token_hash=invites.hash_of(secret),
-        invite=None,
-        address=None,
-        written=None,
-        account=None,
-        terms=None,
-        code_hash=None,
-        code_tries=0,
-        code_expires_at=0,
-        verified_at=None,
-        touched_at=now,
-        created_at=now,
-        expires_at=expires,
-    )
-    return row, secret
-
-
-def _living(tx: Tx, secret: str, purpose: str) -> AttemptRow:
-    attempt = attempts.attempt_by_hash(tx, invites.hash_of(secret))
-    if attempt is None or attempt.purpose != purpose:
-        raise Refusal("not_found", "This took too long; begin again.")
-    return attempt
-
-
-def _stands(desk: Desk, attempt: AttemptRow, secret: str, shown: g.InvitePreview | None) -> g.Attempt:
-    step = "profile" if attempt.verified_at else "code" if attempt.code_hash else "address"
-    return g.Attempt(
-        attempt=secret,
-        step=step,
-        expires_at=attempt.expires_at,
-        terms=desk.settings.terms,
-        invite=shown,
-        address=attempt.written,
-    )
-
-
-def _send_code(tx: Tx, desk: Desk, attempt: AttemptRow, letter: str) -> AttemptRow:
-    """A new code for the attempt, and the letter that carries it (or, for an address that must not be told apart,
-    another letter or none). Errors: `rate_limited`."""
-    limits = desk.settings.limits
-    name = _tally(desk, "mail", attempt.address or "")
-    if attempts.count_since(tx, name, tx.now_ms() - HOUR_MS) >= limits.mails_per_hour_max:
-        raise Refusal("rate_limited", "Too many mails to this address; try again later.", retry_ms=HOUR_MS)
-    attempts.note(tx, name)
-    seed = tx.new_id()
-    attempt = attempt._replace(
-        code_hash=codes.stored(desk.secret, attempt.id, codes.code_of(desk.secret, seed)),
-        code_tries=0,
-        code_expires_at=tx.now_ms() + limits.code_s * 1000,
-        touched_at=tx.now_ms(),
-    )
-    attempts.put_attempt(tx, attempt)
-    facts: dict[str, str | int] = {"seed": seed, "minutes": limits.code_s // 60} if letter == "code" else {}
-    # To the folded address, never to what was typed: see `fold_address`.
-    put_letter(tx, attempt.address or "", letter, facts)
-    return attempt
-
-
-def _code_right(tx: Tx, desk: Desk, attempt: AttemptRow, typed: str) -> bool:
-    """Judge a typed code: 10 minutes, 5 tries, 20 tries a day per address. Errors: `rate_limited`."""
-    limits = desk.settings.limits
-    name = _tally(desk, "try", attempt.address or "")
-    if attempts.count_since(tx, name, tx.now_ms() - DAY_MS) >= limits.tries_per_day_max:
-        raise Refusal("rate_limited", "Too many tries today.", retry_ms=HOUR_MS)
-    attempts.note(tx, name)
-    plain = "".join(c for c in unicodedata.normalize("NFKC", typed) if c.isdigit())
-    same = hmac.compare_digest(attempt.code_hash or "", codes.stored(desk.secret, attempt.id, plain))
-    alive = attempt.code_hash is not None and tx.now_ms() < attempt.code_expires_at
-    return same and alive and attempt.code_tries < limits.code_tries_max
-
-
-def _tally(desk: Desk, what: str, address: str) -> str:
-    return what + ":" + hmac.new(desk.secret.encode(), address.encode(), sha256).hexdigest()[:32]

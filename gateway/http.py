@@ -75,6 +75,7 @@ def routes() -> list[BaseRoute]:
         Route("/docs", _page("docs.html")),
         Route("/", _page("index.html")),
         Route("/i", _page("invite.html")),
+        Route("/d", _page("device.html")),
         Route("/web/{path:path}", pages.file),
     ]
 

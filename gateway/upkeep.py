@@ -17,6 +17,7 @@ from channels.search import index_missing
 from realtime.recovery import CHANNEL_ENTRIES_MAX
 from storage import attempts, nonces
 from storage import log as entry_log
+from storage.accounts import forget_addresses
 from storage.database import StorageUnavailable
 from storage.emotext import drop_due_previews
 from storage.marks import Mark, Marks
@@ -65,11 +66,12 @@ class Upkeep:
         log.error("another epoch has begun: the data was replaced under this process; restart it")
 
     async def forget(self) -> None:
-        """Old nonces, erased accounts, spent attempts, previews, pictures that nothing shows, the log's old entries, old notifications."""
+        """Old nonces, erased accounts, spent attempts, changed addresses, previews, pictures that nothing shows, the log's old entries, old notifications."""
         db, settings = self._desk.db, self._desk.settings
         await db.write(lambda tx: nonces.forget(tx, tx.now_ms() - settings.limits.nonce_keep_s * 1000))
         await db.write(erase_due)
         await db.write(lambda tx: attempts.forget_attempts(tx, tx.now_ms(), DAY_MS))
+        await db.write(forget_addresses)
         await db.write(drop_due_previews)
         await self._forget_pictures()
         await self._purge_log(settings.log_days * DAY_MS)

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from realtime.cheers import Cheered, Toasted
-from realtime.gate import InvitePaused, InviteUsed, SessionEvent
+from realtime.gate import AddressEvent, InvitePaused, InviteUsed, SessionEvent
 from realtime.models import Message, Reading, RoomState, Shape
 from realtime.notifications import BADGE, CREATED, Badge, NotificationCreated
 from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
@@ -128,6 +128,7 @@ _TABLE = (
     Event("invite.redeemed", "durable", "inbox", InviteUsed, "Somebody came by one's invite."),
     Event("invite.paused", "durable", "inbox", InvitePaused, "One's link may have leaked, and rests."),
     Event("session.created", "durable", "inbox", SessionEvent, "A session began on a new device."),
+    Event("address.changed", "durable", "inbox", AddressEvent, "One's account has another address."),
     Event("follow.added", "durable", "inbox", FollowEvent, "Somebody follows one."),
     Event("follow.requested", "durable", "inbox", FollowEvent, "Somebody asks to follow one."),
     Event("follow.accepted", "durable", "inbox", FollowEvent, "One's request to follow was accepted."),

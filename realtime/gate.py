@@ -178,12 +178,60 @@ class SessionCreate(Request, frozen=True, kw_only=True):
     cookie: bool = False
 
 
+class AddressChange(Request, frozen=True, kw_only=True):
+    """Another address for one's account. A code goes there, if it is nobody's; the answer is the same if it is."""
+
+    address: Address
+
+
+class AddressConfirm(Request, frozen=True, kw_only=True):
+    """The code that was sent to the new address."""
+
+    attempt: Token
+    code: Code
+
+
+class AddressChanged(Shape, frozen=True, kw_only=True):
+    """The address in use, as it was typed; the one before it can undo the change until then."""
+
+    address: str
+    undo_until: int
+
+
 class Entered(Shape, frozen=True, kw_only=True):
     """Inside: who, by which session; the token is shown this once."""
 
     account: AccountCard
     session: str
     token: str | None
+
+
+class SessionOffer(Shape, frozen=True, kw_only=True):
+    """What a further device gets in by: a link, and its QR code as SVG. It works once, and for two minutes."""
+
+    link: str
+    qr: str
+    expires_at: int
+
+
+class SessionKey(Request, frozen=True, kw_only=True):
+    """What another device of the same person showed: the token of its link."""
+
+    token: Token
+
+
+class SessionOffered(Shape, frozen=True, kw_only=True):
+    """Whose device offers to let this one in."""
+
+    account: AccountCard
+
+
+class SessionTake(Request, frozen=True, kw_only=True):
+    """Get in by what another device showed. With `cookie` the browser gets the session and `token` stays null."""
+
+    token: Token
+    label: Label = ""
+    cookie: bool = False
 
 
 class SessionRef(Request, frozen=True, kw_only=True):
@@ -238,3 +286,9 @@ class SessionEvent(Shape, frozen=True, kw_only=True):
 
     session: str
     label: str
+
+
+class AddressEvent(Shape, frozen=True, kw_only=True):
+    """The account has another address since; the one before it can undo that until then."""
+
+    undo_until: int

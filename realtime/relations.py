@@ -56,13 +56,15 @@ class ReportReason(StrEnum):
 
 
 class Preferences(Shape, frozen=True, kw_only=True):
-    """Settings that only their owner sees. `handle_after`: from when on the handle may be changed again."""
+    """Settings that only their owner sees. `handle_after`: from when on the handle may be changed again. `address` as it was typed,
+    empty where there is none."""
 
     presence_to: Audience
     write_from: WriteFrom
     communities_shown: bool
     hidden: bool
     handle_after: int
+    address: str
 
 
 class Relation(Shape, frozen=True, kw_only=True):

@@ -86,11 +86,21 @@ def operators(tx: Tx) -> list[AccountRow]:
     return [AccountRow(*row) for row in rows]
 
 
+class AddressOwner(NamedTuple):
+    """Whose an address is. `until` is None for the one in use; at one that was changed, until when that can be undone."""
+
+    account: str
+    until: int | None
+
+
 def put_address(tx: Tx, address: str, account: str, written: str) -> bool:
-    """Bind a folded address to an account. False if it is bound already."""
+    """Bind a folded address to an account as the one in use, also one that it had before. False if it is somebody else's."""
     rows = tx.rows(
         "insert into address (address, account, written, at) values (:address, :account, :written, :at)"
-        " on conflict do nothing returning address",
+        " on conflict (address) do update"
+        " set account = excluded.account, written = excluded.written, at = excluded.at, until = null"
+        " where address.until <= excluded.at or (address.until is not null and address.account = excluded.account)"
+        " returning address",
         address=address,
         account=account,
         written=written,
@@ -104,17 +114,59 @@ def drop_address(tx: Tx, address: str) -> None:
     tx.rows("delete from address where address = :address", address=address)
 
 
+def owner_of_address(tx: Tx, address: str) -> AddressOwner | None:
+    """Whose a folded address is, or was until lately."""
+    row = first(
+        tx.rows(
+            "select account, until from address where address = :address and (until is null or until > :now)",
+            address=address,
+            now=tx.now_ms(),
+        )
+    )
+    return AddressOwner(*row) if row else None
+
+
 def account_of_address(tx: Tx, address: str) -> str | None:
-    """Whose account a folded address belongs to."""
-    row = first(tx.rows("select account from address where address = :address", address=address))
-    return str(row[0]) if row else None
+    """Whose account a folded address belongs to, in use or changed lately."""
+    owner = owner_of_address(tx, address)
+    return owner.account if owner else None
 
 
 def addresses_of(tx: Tx, account: str) -> list[str]:
-    """An account's addresses, as they were typed."""
-    return [
-        row[0] for row in tx.rows("select written from address where account = :id order by at", id=account)
-    ]
+    """An account's addresses in use, as they were typed."""
+    rows = tx.rows(
+        "select written from address where account = :id and until is null order by at", id=account
+    )
+    return [row[0] for row in rows]
+
+
+def retire_addresses(tx: Tx, account: str, spare: str, until_ms: int) -> list[str]:
+    """All addresses in use but `spare` lead to the account only until then. Which they were."""
+    rows = tx.rows(
+        "update address set until = :until where account = :id and address <> :spare and until is null"
+        " returning address",
+        id=account,
+        spare=spare,
+        until=until_ms,
+    )
+    return [row[0] for row in rows]
+
+
+def restore_address(tx: Tx, account: str, address: str) -> list[str]:
+    """An address is in use again, as it was before it was changed. Those that came after it, which are nobody's now."""
+    rows = tx.rows(
+        "delete from address where account = :id and at >="
+        " (select at from address where address = :address) and address <> :address returning address",
+        id=account,
+        address=address,
+    )
+    tx.rows("update address set until = null where address = :address", address=address)
+    return [row[0] for row in rows]
+
+
+def forget_addresses(tx: Tx) -> None:
+    """Drop those that were changed so long ago that it stays so."""
+    tx.rows("delete from address where until <= :now", now=tx.now_ms())
 
 
 def set_state(tx: Tx, account: str, state: str, erase_at: int | None = None) -> None:

@@ -14,8 +14,8 @@ _NAMES = (
 
 
 class AttemptRow(NamedTuple):
-    """`purpose` is signup or login. `account` is whom the address belongs to, if to anybody; `touched_at` is the time
-    of the last step."""
+    """`purpose` is signup, login, address (of somebody who is inside) or device (offered to a further one). `account` is whom the
+    address belongs to, if to anybody; of the last two, who asks. `touched_at` is the time of the last step."""
 
     id: str
     purpose: str
@@ -79,6 +79,11 @@ def make_room(tx: Tx, invite: str, places: int, fresh_ms: int) -> None:
 def end_attempts_of(tx: Tx, invite: str) -> None:
     """Half-finished sign-ups of an invite end with it."""
     tx.rows("delete from attempt where invite = :invite", invite=invite)
+
+
+def end_offers(tx: Tx, account: str) -> None:
+    """What an account offered to further devices ends."""
+    tx.rows("delete from attempt where purpose = 'device' and account = :id", id=account)
 
 
 def note(tx: Tx, name: str) -> None:

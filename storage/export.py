@@ -12,7 +12,7 @@ _QUERIES = {
         "select id, handle, name, state, created_at, bio, links, status, private, presence_to, write_from,"
         " communities_shown, terms, handle_at from account where id = :me"
     ),
-    "addresses": "select written, at from address where account = :me order by at",
+    "addresses": "select written, at, until from address where account = :me order by at",
     "handles": "select handle, at from handle where account = :me order by at",
     "sessions": (
         "select id, label, created_at, used_at, revoked_at from session where account = :me order by created_at"

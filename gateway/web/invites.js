@@ -201,7 +201,7 @@ function numberOf(input) {
 }
 
 /** The link as it is handed on. In the demo it carries the demo's key, so that its guest can read the demo's mails. */
-function whole(link) {
+export function whole(link) {
   const full = link.startsWith("/") ? location.origin + link : link;
   return demoKey() ? `${full}&demo=${demoKey()}` : full;
 }

@@ -1,5 +1,6 @@
 // Log-in at the door: address, code, in. And the place to type an invite's code.
 
+import { full } from "./dates.js";
 import { post } from "./http.js";
 import { el } from "./dom.js";
 import { Fault, codeFault, device, field, form, why } from "./forms.js";
@@ -73,7 +74,37 @@ export class Ways {
 
   async #enter(attempt, code) {
     if (!code.trim()) throw new Fault("code", words.needed);
-    await post("/api/v1/session.create", { attempt, code, label: device(), cookie: true });
+    try {
+      await post("/api/v1/session.create", { attempt, code, label: device(), cookie: true });
+    } catch (error) {
+      if (error.details?.reason !== "address_changed") throw error;
+      this.#changed(attempt, code, error.details.until);
+      return;
+    }
+    this.#inside();
+  }
+
+  /** The right code of an address that was in use until lately: what it can do is undo that. */
+  #changed(attempt, code, until) {
+    const heading = el("h2", { tabindex: "-1" }, words.undo_title);
+    const undo = async () => {
+      await post("/api/v1/address.undo", { attempt, code, label: device(), cookie: true });
+      this.#inside();
+    };
+    const place = (error) => (["conflict", "code_wrong", "not_found"].includes(error.code) ? ["", words.undo_late] : loginFault(error));
+    const card = el(
+      "section",
+      { class: "card" },
+      heading,
+      el("p", { role: "alert" }, words.undo_text(full(until))),
+      form("undo-form", { act: undo, button: words.undo_do, place }, el("p", { class: "quiet" }, words.undo_hint)),
+      el("p", { class: "links" }, el("button", { class: "link", type: "button", onclick: () => this.#begin() }, words.undo_other)),
+    );
+    this.#place.replaceChildren(card);
+    heading.focus();
+  }
+
+  #inside() {
     forget(LOGIN);
     this.#place.replaceChildren();
     this.#entered();

@@ -81,6 +81,7 @@ export class Menu {
     if (ev === "invite.redeemed") this.#say(words.invite_redeemed(d.account.name), this.#invites);
     else if (ev === "invite.paused") this.#say(words.invite_paused, this.#invites);
     else if (ev === "session.created") this.#say(words.session_created(d.label || words.session_unnamed), this.#sessions);
+    else if (ev === "address.changed") this.#app.notice(words.mail_changed, LONG_MS);
     else if (ev.startsWith("follow.")) {
       if (ev === "follow.requested") marks.asked(d.account);
       const told = { "follow.added": words.follow_added, "follow.requested": words.follow_requested, "follow.accepted": words.follow_accepted }[ev];

@@ -1,21 +1,29 @@
-// One's logins on all devices: see them, end one, end all others.
+// One's logins on all devices: see them, let a further device in, end one, end all others.
 
 import { full } from "./dates.js";
 import { ask } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { why } from "./forms.js";
+import { whole } from "./invites.js";
 import { words } from "./words.js";
+
+/** For so long the server lets a further device in; by its own clock, which this device's may not follow. */
+const OFFERED_MS = 120_000;
 
 export class SessionsDialog {
   #app;
+  #over = 0;
 
   constructor(app) {
     this.#app = app;
     byId("sessions-others").addEventListener("click", () => this.#endOthers());
+    byId("sessions-add").addEventListener("click", () => this.#act(() => this.#offer()));
+    byId("sessions").addEventListener("close", () => this.#withdraw());
   }
 
   async open() {
     byId("sessions-list").replaceChildren();
+    this.#withdraw();
     byId("sessions-said").textContent = "";
     byId("sessions").showModal();
     await this.#act(() => this.#load());
@@ -25,7 +33,31 @@ export class SessionsDialog {
   happened(text) {
     if (!byId("sessions").open) return;
     byId("sessions-said").textContent = text;
+    this.#withdraw();
     this.#act(() => this.#load());
+  }
+
+  /** Show by what a further device gets in. */
+  async #offer() {
+    const { link, qr, expires_at } = await this.#app.client.call("session.offer");
+    if (!byId("sessions").open) return;
+    this.#withdraw();
+    const address = whole(link);
+    // As a picture the drawing can run nothing. Of a link without a host it would lead nowhere.
+    const drawn = { class: "qr", role: "img", alt: words.device_qr, width: 200, height: 200, src: `data:image/svg+xml,${encodeURIComponent(qr)}` };
+    const heading = el("h3", { tabindex: "-1" }, words.device_add);
+    const input = el("input", { id: "device-link", readonly: true, value: address, "aria-label": words.device_link, onfocus: ({ target }) => target.select() });
+    const picture = link.startsWith("/") ? null : el("img", drawn);
+    byId("sessions-offer").replaceChildren(...[heading, el("p", { class: "quiet" }, words.device_add_hint(full(expires_at))), picture, input].filter(Boolean));
+    byId("sessions-offer").hidden = false;
+    heading.focus();
+    this.#over = setTimeout(() => this.#withdraw(), OFFERED_MS);
+  }
+
+  #withdraw() {
+    clearTimeout(this.#over);
+    byId("sessions-offer").hidden = true;
+    byId("sessions-offer").replaceChildren();
   }
 
   async #act(act) {

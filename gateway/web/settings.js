@@ -1,5 +1,6 @@
 // One's own account: profile, language, who sees what, the data, the end.
 
+import { AddressForm } from "./addressform.js";
 import { post } from "./http.js";
 import { full } from "./dates.js";
 import { ask } from "./dialogs.js";
@@ -22,12 +23,14 @@ export class Settings {
   #profile = null;
   #switches;
   #exceptions;
+  #address;
 
   /** `app` has client, people, profile, contact, renamed(profile) and gone(text). */
   constructor(app) {
     this.#app = app;
     this.#switches = new Switches(app.client);
     this.#exceptions = new ExceptionList(app.client, (text) => this.#sheet.fail(text));
+    this.#address = new AddressForm(app.client, (step) => this.#moved(step));
   }
 
   /** Language, privacy, data. */
@@ -42,6 +45,7 @@ export class Settings {
 
   async #begin(parts) {
     this.#profile = null;
+    this.#address.reset();
     this.#sheet.open(parts);
     try {
       this.#profile = await this.#app.client.call("account.get", { account: this.#app.people.me.id });
@@ -116,13 +120,25 @@ export class Settings {
     if (!this.#profile) return { title, parts: [language, el("p", { class: "quiet" }, words.loading)] };
     return {
       title,
-      parts: [language, this.#section(words.privacy, this.#privacyForm(), this.#exceptions.draw()), this.#news(), this.#section(words.data, ...this.#data())],
+      parts: [language, this.#section(words.privacy, this.#privacyForm(), this.#exceptions.draw()), this.#news(), this.#mail(), this.#section(words.data, ...this.#data())],
     };
   }
 
   #news() {
     const hint = el("p", { class: "quiet" }, words.news_switches_hint);
     return this.#section(words.news_settings, hint, this.#switches.boxes((text) => this.#sheet.fail(text)));
+  }
+
+  #mail() {
+    return this.#section(words.mail, ...this.#address.parts(this.#profile.settings.address));
+  }
+
+  /** A step of changing the address is done; with `changed`, the last one. */
+  #moved(changed) {
+    if (changed) this.#profile = { ...this.#profile, settings: { ...this.#profile.settings, address: changed.address } };
+    this.#sheet.draw();
+    if (changed) this.#sheet.say(words.mail_done(changed.address, full(changed.undo_until)));
+    else this.#sheet.body.querySelector("#mail_code, #mail_new").focus();
   }
 
   #section(title, ...parts) {

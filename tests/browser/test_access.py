@@ -94,6 +94,15 @@ def test_the_ways_in_keep_the_rules(visit: Visit, link: str) -> None:
     assert judge.all() == []
 
 
+def test_the_page_of_a_further_device_keeps_the_rules(visit: Visit, demo: ServerProcess, link: str) -> None:
+    aki = visit.person(link, "aki")
+    offered = post(aki, demo.url, "session.offer")["link"]
+    aki.context.close()
+    page = visit.page(f"{demo.url}{offered[offered.index('/d#') :]}")
+    page.locator("#device-form").wait_for()
+    assert Judge(page).all() == []
+
+
 @pytest.fixture
 def talk(visit: Visit, demo: ServerProcess, link: str) -> Any:
     """Aki's page with a room in which there is everything: somebody blocked, a reply, a deleted line, an unread mark."""
@@ -139,6 +148,9 @@ def test_the_house_keeps_the_rules(talk: Any) -> None:
     ):
         entry(talk, name)
         talk.locator(shown).first.wait_for()
+        if name == "menu-sessions":
+            talk.locator("#sessions-add").click()
+            talk.locator("#device-link").wait_for()
         assert judge.dialog() == []
         talk.keyboard.press("Escape")
 

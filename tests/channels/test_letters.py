@@ -13,7 +13,9 @@ FACTS: dict[str, letters.Facts] = {
     "code": {"code": "012345", "minutes": 10},
     "known": {},
     "new_device": {"label": "Firefox (Linux)", "at": 1_763_625_600_123},
+    "taken": {},
     "address_changed": {},
+    "address_restored": {},
     "test": {},
 }
 JAPANESE = re.compile(r"[\u3040-\u30ff]")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,16 @@ class Gates:
             for key in self.redis.command("KEYS", "*"):
                 found.append((str(key), self.redis.command("DUMP", key) or b""))
         return found
+
+    def no_secret_is_kept(self) -> None:
+        """Judge that nothing of it opens a door."""
+        kept = self.everything()
+        assert len(kept) > 3
+        for name, data in kept:
+            for secret in self.secrets:
+                # Six digits alone stand in many a number; a stored code would stand in quotes.
+                forms = [f"'{secret}'", f'"{secret}"'] if secret.isdigit() else [secret]
+                assert not any(form.encode() in data for form in forms), f"{secret} stands in {name}"
 
 
 @contextlib.contextmanager
@@ -154,13 +164,7 @@ async def test_a_newcomer_a_leaked_link_and_nothing_left_behind(gates: Gates) ->
             assert (await post(gates.one.url, "session.revoke_all", entered["token"])).ok["ended"] == 1
             assert await m.ended() == Close.SESSION_INVALID
         assert (await gates.guest("session.create", attempt="x", code="000000")).code == "not_found"
-    kept = gates.everything()
-    assert len(kept) > 3
-    for name, data in kept:
-        for secret in gates.secrets:
-            # Six digits alone stand in many a number; a stored code would stand in quotes.
-            forms = [f"'{secret}'", f'"{secret}"'] if secret.isdigit() else [secret]
-            assert not any(form.encode() in data for form in forms), f"{secret} stands in {name}"
+    gates.no_secret_is_kept()
 
 
 async def test_the_landing_page_counts_and_tells_nothing(gates: Gates) -> None:
@@ -183,6 +187,61 @@ async def test_the_landing_page_counts_and_tells_nothing(gates: Gates) -> None:
         assert (await a.call("invite.list"))["invites"][0]["state"] == "live"
         entered = await sign_up(gates, made["link"].partition("#")[2], "mio")
         assert entered["account"]["handle"] == "mio"
+
+
+async def test_a_changed_address_is_undone_at_the_other_gateway_and_the_thief_is_out(gates: Gates) -> None:
+    made = await asyncio.to_thread(gates.account, "aki")
+    aki = made["token"]
+
+    def mails(address: str) -> list[str]:
+        return [mail.text for mail in gates.smtp.mails if address in mail.to]
+
+    async def mailed(asking: Awaitable[Reply], address: str) -> tuple[str, str]:
+        """The attempt, and the code that came for it."""
+        before = len(mails(address))
+        asked = await asking
+        await until(lambda: len(mails(address)) > before, 10)
+        return asked.ok["attempt"], code_in(mails(address)[-1])
+
+    async def move(address: str) -> None:
+        attempt, code = await mailed(post(gates.one.url, "address.change", aki, address=address), address)
+        changed = await post(gates.two.url, "address.confirm", aki, attempt=attempt, code=code)
+        assert changed.ok["address"] == address
+
+    await move("aki@example.org")
+    async with Client(gates.one.ws_url, aki) as thief, Client(gates.two.ws_url, aki) as own:
+        await move("thief@example.org")
+        await own.until(lambda: bool(own.heard("address.changed")), 2)
+        await until(lambda: "72時間" in mails("aki@example.org")[-1], 10)
+        begin = gates.guest("session.begin", address="aki@example.org")
+        attempt, code = await mailed(begin, "aki@example.org")
+        refused = await gates.guest("session.create", attempt=attempt, code=code)
+        assert (refused.code, refused.error["details"]["reason"]) == ("conflict", "address_changed")
+        back = (await gates.guest("address.undo", attempt=attempt, code=code)).ok
+        gates.secrets.append(back["token"])
+        for client in (thief, own):
+            async with asyncio.timeout(1):
+                assert await client.ended() == Close.SESSION_INVALID
+    async with Client(gates.one.ws_url, back["token"]) as again:
+        mine = await again.call("account.get", account=made["account"])
+        assert mine["settings"]["address"] == "aki@example.org"
+
+
+async def test_a_further_device_is_let_in_at_the_other_gateway(gates: Gates) -> None:
+    made = await asyncio.to_thread(gates.account, "aki")
+    async with Client(gates.one.ws_url, made["token"]) as aki:
+        offer = await aki.call("session.offer")
+        token = offer["link"].partition("#")[2]
+        gates.secrets.append(token)
+        assert offer["link"].startswith("https://tsudoi.example/d#")
+        assert (await gates.guest("session.look", token=token)).ok["account"]["handle"] == "aki"
+        entered = (await gates.guest("session.take", token=token, label="電話")).ok
+        gates.secrets.append(entered["token"])
+        await aki.until(lambda: bool(aki.heard("session.created")), 2)
+        async with Client(gates.two.ws_url, entered["token"]) as phone:
+            assert phone.connected["account"]["handle"] == "aki"
+        assert (await gates.guest("session.take", token=token)).code == "not_found"
+    gates.no_secret_is_kept()
 
 
 FETCH = """

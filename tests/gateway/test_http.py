@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from channels.accounts import NewAccount, create_session
+from channels.codes import code_of
 from gateway import asyncapi, http, openapi
 from loadtest.client import ServerRefusal
 from realtime.operations import Door
@@ -20,7 +21,7 @@ from tests.support.http import http_client, post
 from tests.support.nodes import RunningNode, Start
 from tests.support.waiting import until
 
-SECRETS = ("epoch", "ticket", "link", "code", "qr", "signed", "seed")
+SECRETS = ("attempt", "epoch", "ticket", "link", "code", "qr", "signed", "seed")
 FREE = Limits(operations_per_s=1e6, operations_burst=1e6)
 GUARDS = {
     "x-content-type-options": "nosniff",
@@ -99,7 +100,14 @@ class Scene:
                 return self.aki, {"at": posted["at"]}
         return self.haru, place
 
-    async def fields(self, op: str) -> tuple[NewAccount, dict[str, Any]]:  # noqa: C901  # a table
+    async def asked(self) -> dict[str, str]:
+        """A change of address that waits for its code."""
+        asked = await self.call(self.aki, "address.change", address="new@example.com")
+        desk = self.server.node.desk
+        ((facts,),) = await desk.db.read(lambda tx: tx.rows("select facts from letter"))
+        return {"attempt": asked["attempt"], "code": code_of(desk.secret, orjson.loads(facts)["seed"])}
+
+    async def fields(self, op: str) -> tuple[NewAccount, dict[str, Any]]:  # noqa: C901, PLR0912  # a table
         """Who calls the operation, with what."""
         aki, haru, ken, room = self.aki, self.haru, self.ken, self.room
         plain: dict[str, tuple[NewAccount, dict[str, Any]]] = {
@@ -128,6 +136,8 @@ class Scene:
             "invite.create": (aki, {"nonce": "n", "kind": "room", "room": room}),
             "invite.list": (aki, {}),
             "session.list": (aki, {}),
+            "session.offer": (aki, {}),
+            "address.change": (aki, {"address": "new@example.com"}),
             "session.revoke_all": (aki, {"others": True}),
             "account.update": (
                 aki,
@@ -171,6 +181,8 @@ class Scene:
             await self.call(aki, "account.update", private=True)
             await self.call(ken, "follow.add", account=aki.account.id)
             return aki, {"account": ken.account.id}
+        if op == "address.confirm":
+            return aki, await self.asked()
         if op == "session.revoke":
             db = self.server.node.desk.db
             session, _ = await db.write(lambda tx: create_session(tx, aki.account.id, "phone"))

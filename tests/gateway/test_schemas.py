@@ -192,6 +192,11 @@ GOOD |= {
     "account.create": {"attempt": "x", "handle": "hanako", "name": "はなこ", "presence_to": "nobody"},
     "session.begin": {"address": "a@example.com"},
     "session.create": {"attempt": "x", "code": "123456"},
+    "session.look": {"token": "x"},
+    "session.take": {"token": "x", "label": "電話"},
+    "address.change": {"address": "a@example.com"},
+    "address.confirm": {"attempt": "x", "code": "123456"},
+    "address.undo": {"attempt": "x", "code": "123456"},
     "session.revoke": {"session": ID},
 }
 GOOD |= {

@@ -25,7 +25,7 @@ from tests.support.nodes import Start
 WEB = Path(__file__).resolve().parent.parent.parent / "gateway/web"
 OURS = sorted(path for path in WEB.iterdir() if not path.name.startswith("docs."))
 SCRIPTS = [path for path in OURS if path.suffix == ".js"]
-PAGES = ("index.html", "invite.html", "emotext.html")
+PAGES = ("index.html", "invite.html", "device.html", "emotext.html")
 SILENT = ("emotext.js", "lanes.js", "protocol.js", "rules.js", "streams.js")
 WITHOUT_DOM = (
     *SILENT,

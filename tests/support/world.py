@@ -40,6 +40,10 @@ class World:
         """A new nonce."""
         return f"n{next(self._nonces)}"
 
+    async def now(self) -> int:
+        """The database's clock, in ms."""
+        return await self.desk.db.read(lambda tx: tx.now_ms())
+
     async def person(self, handle: str) -> Actor:
         """A new account."""
         new = await self.desk.db.write(lambda tx: accounts.create_account(tx, handle, handle, "test"))
