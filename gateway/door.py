@@ -14,7 +14,9 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
 
 from gateway.capacity import RETRY_S
 
@@ -30,6 +32,12 @@ PROBES = (b"/healthz", b"/readyz")
 PATIENCE = "tsudoi.patience"
 """An extension of the scope: `scope["extensions"][PATIENCE](seconds)` gives a request whose caller is known more time to be whole."""
 HEAD_TOO_LARGE = f"The head of a request is at most {HEAD_BYTES_MAX} bytes."
+
+
+def _address(transport: asyncio.Transport, which: str) -> tuple[str, int] | None:
+    """Host and port; None where the other side is no network's."""
+    found = transport.get_extra_info(which)
+    return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None
 
 
 class DoorProtocol(HttpToolsProtocol):
@@ -54,7 +62,14 @@ class DoorProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Accepted: the first request is waited for."""
-        super().connection_made(transport)
+        # Not uvicorn's own: it asks the socket for both addresses, and uvloop keeps what a socket was asked for as long as the
+        # connection, 300 bytes that nobody reads again.
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _address(transport, "sockname")
+        self.client = _address(transport, "peername")
+        self.scheme = "https" if is_ssl(transport) else "http"
         raw = transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
             wait_ms = int(self._node.settings.limits.tcp_user_timeout_s * 1000)

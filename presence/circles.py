@@ -14,6 +14,8 @@ from realtime.sendqueue import Piece
 
 T = TypeVar("T")
 _NONE: tuple[str, ...] = ()
+_NOBODY: frozenset[str] = frozenset()
+"""Shared: an empty set of one's own is 200 bytes, and most people may see all whom they show."""
 
 
 class Ear(Protocol):
@@ -39,7 +41,7 @@ class _Viewer:
     def __init__(self) -> None:
         self.ears: tuple[Ear, ...] = ()
         self.mutuals: tuple[str, ...] = _NONE
-        self.dark: frozenset[str] = frozenset()
+        self.dark: frozenset[str] = _NOBODY
 
 
 class Circles:
@@ -91,7 +93,8 @@ class Circles:
         before = {each for each in (*viewer.mutuals, *watched) if each not in viewer.dark}
         self._settle(viewer, tuple(sys.intern(each) for each in sights))
         dark = {each for each in viewer.dark if each in watched and each not in sights}
-        viewer.dark = frozenset(dark | {each for each, live in sights.items() if not live})
+        dark |= {each for each, live in sights.items() if not live}
+        viewer.dark = frozenset(dark) if dark else _NOBODY
         after = {each for each in (*viewer.mutuals, *watched) if each not in viewer.dark}
         return sorted(before ^ after)
 
@@ -100,7 +103,7 @@ class Circles:
         viewer = self._viewers.get(account)
         if viewer is None or (target in viewer.dark) != live:
             return False
-        viewer.dark = viewer.dark - {target} if live else viewer.dark | {target}
+        viewer.dark = (viewer.dark - {target} or _NOBODY) if live else viewer.dark | {target}
         return True
 
     def watch(self, ear: Ear, sights: Mapping[str, bool]) -> list[str]:
@@ -125,12 +128,12 @@ class Circles:
 
     def watched_by(self, ear: Ear) -> frozenset[str]:
         """Whom a connection shows besides its account's mutuals."""
-        return self._watched.get(ear, frozenset())
+        return self._watched.get(ear, _NOBODY)
 
     def dark(self, account: str) -> frozenset[str]:
         """Whom an account shows and may not see."""
         viewer = self._viewers.get(account)
-        return viewer.dark if viewer is not None else frozenset()
+        return viewer.dark if viewer is not None else _NOBODY
 
     # Who is to be told
 

@@ -6,6 +6,7 @@ grace after the last one was lost; whoever is not admitted (nothing is known of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -28,6 +29,12 @@ class Rules(NamedTuple):
     admitted: bool = True
     counted: bool = True
     open: bool = False
+
+
+@functools.cache
+def shared(admitted: bool, counted: bool, open_: bool) -> Rules:
+    """Rules as one object for all who have the same."""
+    return Rules(admitted, counted, open_)
 
 
 class Person:

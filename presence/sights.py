@@ -14,7 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from presence.circles import Circles
-from presence.devices import Rules
+from presence.devices import Rules, shared
 from presence.rules import HERE, NOBODY, Pair, Sight, sight
 from storage.database import Database, StorageUnavailable, Tx
 from storage.presence import mutual_pairs, pairs, presence_rows
@@ -200,7 +200,7 @@ def _pair(row: tuple[object, ...]) -> Pair:
 
 def _found(tx: Tx, accounts: list[str], asked: list[tuple[str, str]]) -> _Found:
     rules = {
-        row.account: Rules(row.state in HERE, row.audience != NOBODY, row.communities_shown)
+        row.account: shared(row.state in HERE, row.audience != NOBODY, bool(row.communities_shown))
         for row in presence_rows(tx, accounts)
     }
     circles: dict[str, dict[str, bool]] = {account: {} for account in accounts}
