@@ -18,6 +18,7 @@ from realtime.text import fold_address
 from storage import attempts
 from storage.accounts import account_by_id, addresses_of
 from storage.database import Tx
+from storage.profiles import profile_by_id
 
 PURPOSE = "device"
 
@@ -40,21 +41,22 @@ async def look(desk: Desk, visitor: Visitor, request: g.SessionKey) -> g.Session
     """Who would be inside here. Errors: `not_found`."""
 
     def unit(tx: Tx) -> g.SessionOffered:
-        row = account_by_id(tx, living(tx, request.token, PURPOSE).account or "")
+        row = account_by_id(tx, living(tx, request.token, PURPOSE, lock=False).account or "")
         if row is None:
             raise Refusal("not_found")
         return g.SessionOffered(account=own_card(row))
 
-    return await desk.db.write(unit)
+    return await desk.db.read(unit)
 
 
 async def take(desk: Desk, visitor: Visitor, request: g.SessionTake) -> g.Entered:
     """A session begins here; the other devices and the address are told. Errors: `not_found`, `forbidden`."""
 
     def unit(tx: Tx) -> g.Entered | Refusal:
-        attempt = living(tx, request.token, PURPOSE)
-        attempts.end_attempt(tx, attempt.id)
-        account = attempt.account or ""
+        account = living(tx, request.token, PURPOSE, lock=False).account or ""
+        # First the account, as whoever ends its sessions does, and what was offered with them.
+        profile_by_id(tx, account, lock=True)
+        attempts.end_attempt(tx, living(tx, request.token, PURPOSE).id)
         told = next((fold_address(written) for written in addresses_of(tx, account)), "")
         return begin_session(tx, account, request.label, told=told)
 

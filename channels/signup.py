@@ -1,8 +1,7 @@
 """Sign-up and log-in: a few small steps, each resumable, none telling whether an address is known (FEATURES §2).
 
-A sign-up holds one use of its invite from the first step
-until it ends or 30 minutes pass. Known and unknown addresses run the same statements and get the same answers; what
-differs is the letter, which only the address's owner reads.
+A sign-up holds one use of its invite from the first step until it ends or 30 minutes pass. Known and unknown addresses run
+the same statements and get the same answers; what differs is the letter, which only the address's owner reads.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ def new_attempt(tx: Tx, purpose: str, seconds: int) -> tuple[AttemptRow, str]:
     return row, secret
 
 
-def living(tx: Tx, secret: str, purpose: str) -> AttemptRow:
-    """The attempt of a secret, locked until the commit. Errors: `not_found`."""
-    attempt = attempts.attempt_by_hash(tx, invites.hash_of(secret))
+def living(tx: Tx, secret: str, purpose: str, *, lock: bool = True) -> AttemptRow:
+    """The attempt of a secret; with `lock`, locked until the commit. Errors: `not_found`."""
+    attempt = attempts.attempt_by_hash(tx, invites.hash_of(secret), lock=lock)
     if attempt is None or attempt.purpose != purpose:
         raise Refusal("not_found", "This took too long; begin again.")
     return attempt

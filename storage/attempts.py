@@ -44,11 +44,12 @@ def put_attempt(tx: Tx, row: AttemptRow) -> None:
     )
 
 
-def attempt_by_hash(tx: Tx, token_hash: str) -> AttemptRow | None:
-    """A living attempt by its secret's hash, locked until the commit."""
+def attempt_by_hash(tx: Tx, token_hash: str, *, lock: bool = True) -> AttemptRow | None:
+    """A living attempt by its secret's hash; with `lock`, locked until the commit."""
+    tail = for_update(tx) if lock else ""
     row = first(
         tx.rows(
-            f"select {_NAMES} from attempt where token_hash = :hash and expires_at > :now{for_update(tx)}",
+            f"select {_NAMES} from attempt where token_hash = :hash and expires_at > :now{tail}",
             hash=token_hash,
             now=tx.now_ms(),
         )
