@@ -33,7 +33,7 @@ from realtime.models import AccountCard, Message, Reading, RoomState, Shape, Sys
 from realtime.notifications import CREATED, NotificationCreated, NotificationKind
 from realtime.parcels import Audience, Parcel
 from realtime.reactions import MessageReacted, Stamp
-from realtime.relations import FollowEvent
+from realtime.relations import FollowEvent, Nickname
 from storage import log
 from storage.accounts import accounts_by_id
 from storage.database import Tx
@@ -241,6 +241,12 @@ def address_changed(account: str, undo_until: int) -> Entry:
     return Entry(draft, lambda row: AddressEvent(undo_until=int(row.extra)))
 
 
+def nickname_changed(account: str, about: str, name: str) -> Entry:
+    """An account calls somebody otherwise; its other devices hear of it."""
+    draft = Draft(inbox_channel(account), "nickname.changed", about, account, extra=name)
+    return Entry(draft, lambda row: Nickname(account=row.ref, name=row.extra))
+
+
 def notification_created(line: LineRow) -> Entry:
     """Something new stands in an account's list. The entry names nobody: who it was is read from the list."""
     draft = Draft(inbox_channel(line.account), CREATED, str(line.place), line.account)
@@ -345,6 +351,8 @@ def _gate_payload(row: LogRow, found: Found) -> Shape | None:
             return SessionEvent(session=row.ref, label=row.extra)
         case "address.changed":
             return AddressEvent(undo_until=int(row.extra))
+        case "nickname.changed":
+            return Nickname(account=row.ref, name=row.extra)
     return None
 
 

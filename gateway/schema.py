@@ -42,6 +42,7 @@ NOUNS = {
     "follow": "Who follows whom.",
     "block": "Whom one blocks.",
     "mute": "Whom one mutes.",
+    "nickname": "What one calls others, for oneself.",
     "report": "What operators should look at.",
     "support": "Words to the operators.",
 }
@@ -66,6 +67,7 @@ LIMITS = {
     "requests_per_day_max": "Message requests an account may begin within 24 hours.",
     "follows_max": "Accounts one account may follow.",
     "blocks_max": "Accounts one account may block, and as many to mute; as many exceptions of presence.",
+    "nicknames_max": "People whom one account may give a name of its own.",
     "notifications_max": "Lines of an account's list of notifications that are kept, the newest ones.",
     "reports_per_day_max": "Reports and words to the operators within 24 hours.",
     "bio_graphemes_max": "Grapheme clusters of a bio.",

@@ -19,7 +19,7 @@ from realtime.notifications import BADGE, CREATED, Badge, NotificationCreated
 from realtime.posts import InboxCommunity, InboxFollow, PostCreated, PostDeleted, PostsCounted, Signalled
 from realtime.presence import CHANGED, TYPING, PresenceChanged, Typing
 from realtime.reactions import MessageReacted
-from realtime.relations import FollowEvent
+from realtime.relations import FollowEvent, Nickname
 
 
 class MessageCreated(Shape, frozen=True, kw_only=True):
@@ -129,6 +129,7 @@ _TABLE = (
     Event("invite.paused", "durable", "inbox", InvitePaused, "One's link may have leaked, and rests."),
     Event("session.created", "durable", "inbox", SessionEvent, "A session began on a new device."),
     Event("address.changed", "durable", "inbox", AddressEvent, "One's account has another address."),
+    Event("nickname.changed", "durable", "inbox", Nickname, "One calls somebody otherwise."),
     Event("follow.added", "durable", "inbox", FollowEvent, "Somebody follows one."),
     Event("follow.requested", "durable", "inbox", FollowEvent, "Somebody asks to follow one."),
     Event("follow.accepted", "durable", "inbox", FollowEvent, "One's request to follow was accepted."),

@@ -145,6 +145,26 @@ class People(Shape, frozen=True, kw_only=True):
     next: str | None
 
 
+class NicknamePut(Request, frozen=True, kw_only=True):
+    """What one calls somebody from now on; an empty name takes it back."""
+
+    account: Id
+    name: Name
+
+
+class Nickname(Shape, frozen=True, kw_only=True):
+    """What one calls somebody; empty if by their own name."""
+
+    account: str
+    name: str
+
+
+class Nicknames(Shape, frozen=True, kw_only=True):
+    """Everybody whom one has given a name."""
+
+    nicknames: list[Nickname]
+
+
 class ReportCreate(Request, frozen=True, kw_only=True):
     """What is wrong with an account, a room, a message, a post or a community that one may see. What it looked like is kept with it."""
 

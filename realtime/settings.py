@@ -49,6 +49,7 @@ class Limits:
     requests_per_day_max: int = 5
     follows_max: int = 1_000
     blocks_max: int = 5_000
+    nicknames_max: int = 1_000
     notifications_max: int = 1_000
     reports_per_day_max: int = 30
     bio_graphemes_max: int = 300

@@ -105,6 +105,15 @@ RELATIONS = (
     Operation("mute.remove", n.AccountRef, Done, "Mute no more.", durable=True),
     Operation("mute.list", n.PeopleList, n.People, "Whom one mutes."),
     Operation(
+        "nickname.put",
+        n.NicknamePut,
+        n.Nickname,
+        "Call somebody by a name of one's own, which nobody else sees.",
+        ("not_found", "forbidden", *_TEXT, "full"),
+        durable=True,
+    ),
+    Operation("nickname.list", Empty, n.Nicknames, "What one calls others."),
+    Operation(
         "report.create",
         n.ReportCreate,
         n.Filed,

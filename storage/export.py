@@ -22,6 +22,7 @@ _QUERIES = {
     "follow_requests_sent": "select followee as account from follow_request where follower = :me order by followee",
     "follow_requests": "select follower as account from follow_request where followee = :me and declined = 0 order by follower",
     "blocks": "select blocked as account, at from block where blocker = :me order by at",
+    "nicknames": "select about as account, name, at from nickname where account = :me order by about",
     "mutes": "select muted as account, at from mute where muter = :me order by at",
     "invites": (
         "select id, kind, room, uses_max, uses, state, created_at, expires_at, ended_at from invite"

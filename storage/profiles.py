@@ -95,6 +95,7 @@ _ERASE = (
     "delete from follow where follower = :id or followee = :id",
     "delete from follow_request where follower = :id or followee = :id",
     "delete from block where blocker = :id or blocked = :id",
+    "delete from nickname where account = :id or about = :id",
     "delete from mute where muter = :id or muted = :id",
     "delete from presence where account = :id",
     "delete from presence_exception where owner = :id or other = :id",
@@ -108,7 +109,7 @@ _ERASE = (
     "update invite set state = 'revoked', ended_at = :now where issuer = :id and state in ('live', 'paused')",
     "update report set reporter = null, words = '' where reporter = :id",
     "update support set account = null, words = '' where account = :id",
-    "update log set extra = '' where channel = 'user:' || :id and kind = 'session.created'",
+    "update log set extra = '' where channel = 'user:' || :id and kind in ('session.created', 'nickname.changed')",
     "update member set state = 'left' where account = :id and state <> 'inside'",
     "update member set state = 'left' where account = :id"
     " and room in (select id from room where kind = 'group')",

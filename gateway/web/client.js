@@ -42,6 +42,8 @@ export class Client {
   #coming = "";
   /** What this browser's tabs say of the person at them. */
   attendance;
+  /** What is answered and told goes through this before anybody sees it. */
+  through = (value) => value;
 
   /** `shown()`: does anybody look at the page? */
   constructor({ shown = () => true } = {}) {
@@ -184,7 +186,7 @@ export class Client {
   #do([what, a, b]) {
     if (what === "event" || what === "skip") this.#event(what, a);
     else if (what === "send") this.#link?.send(a);
-    else if (what === "ok") this.#settle(a, (call) => call.resolve(b));
+    else if (what === "ok") this.#settle(a, (call) => call.resolve(this.through(b)));
     else if (what === "error") this.#settle(a, (call) => call.reject(new CallError(b)));
     else if (what === "open") this.#dial();
     else if (what === "close") this.#hangUp();
@@ -217,7 +219,7 @@ export class Client {
 
   #event(what, frame) {
     if (this.role === "leader") this.#hub.pass(frame);
-    if (what === "event") this.#emit("event", frame);
+    if (what === "event") this.#emit("event", this.through(frame));
   }
 
   #busy(ch, seq) {

@@ -380,7 +380,7 @@ class Page {
 
   /** A room's name as this person sees it. */
   titleOf(card) {
-    return card.kind === "group" ? card.title : (card.peer?.gone ? words.gone_person : (card.peer?.name ?? words.room_nobody));
+    return card.kind === "group" ? card.title : (card.peer?.gone ? words.gone_person : (this.people.get(card.peer?.id)?.name ?? words.room_nobody));
   }
 
   /** A short word on what went wrong. */

@@ -1,4 +1,6 @@
-// Who is who: cards of the accounts this page has met. No DOM in here.
+// Who is who: cards of the accounts this page has met, by the names one calls them. No DOM in here.
+
+import { Nicknames } from "./nicknames.js";
 
 export class People {
   #client;
@@ -6,6 +8,7 @@ export class People {
   #asked = new Set();
   #changed;
   me = null;
+  nicknames;
 
   /** `changed()` is called when a name came that was asked for. */
   constructor(client, changed) {
@@ -13,10 +16,15 @@ export class People {
     this.#changed = changed;
     // What was asked of a lost link may be asked again.
     client.on("live", () => this.#asked.clear());
+    this.nicknames = new Nicknames(client, () => {
+      for (const card of this.#cards.values()) client.through(card);
+      changed();
+    });
   }
 
   clear() {
     this.me = null;
+    this.nicknames.clear();
     this.#cards.clear();
     this.#asked.clear();
   }
@@ -26,9 +34,9 @@ export class People {
   }
 
   /** A card that was just read; whoever was shown by an older one is drawn again. */
-  met({ id, handle, name, gone }) {
+  met({ id, handle, name, own_name, gone }) {
     const known = this.#cards.get(id);
-    this.put({ id, handle, name, gone });
+    this.put({ id, handle, name, gone, ...(own_name && { own_name }) });
     if (this.me?.id === id) this.me = { ...this.me, handle, name };
     if (known && (known.name !== name || known.handle !== handle)) this.#changed();
   }

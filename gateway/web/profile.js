@@ -4,7 +4,7 @@ import { ask } from "./dialogs.js";
 import { el } from "./dom.js";
 import { Feed } from "./feed.js";
 import { FeedView } from "./feedview.js";
-import { why } from "./forms.js";
+import { field, form, why } from "./forms.js";
 import { Sheet } from "./sheet.js";
 import { words } from "./words.js";
 
@@ -14,6 +14,7 @@ export class ProfileSheet {
   #id = null;
   #profile = null;
   #missing = false;
+  #naming = false;
   #places = [];
   #morePlaces = null;
   #list = el("ol", { class: "posts", id: "profile-list" });
@@ -34,6 +35,7 @@ export class ProfileSheet {
     this.#view.show(new Feed(this.#app.client, this.#app.book, { which: "profile", account: id }));
     this.#profile = null;
     this.#missing = false;
+    this.#naming = false;
     this.#places = [];
     this.#morePlaces = null;
     this.#sheet.open(() => this.#draw());
@@ -127,7 +129,7 @@ export class ProfileSheet {
     };
   }
 
-  #head({ id, name, handle, status, private: closed, relation }, own) {
+  #head({ id, name, own_name, handle, status, private: closed, relation }, own) {
     const mutual = relation.following && relation.followed_by;
     const notes = own ? [] : [mutual ? words.mutual : relation.followed_by && words.follows_you];
     if (closed) notes.push(words.profile_private);
@@ -141,6 +143,7 @@ export class ProfileSheet {
         "div",
         {},
         el("p", { class: "profile-name" }, name),
+        own_name && el("p", { class: "quiet", id: "own-name" }, words.nickname_of(own_name)),
         el("p", { class: "quiet" }, `@${handle}`),
         this.#app.dots.line(id),
         status && el("p", { class: "profile-status" }, status),
@@ -189,15 +192,34 @@ export class ProfileSheet {
         ),
       !relation.blocked && el("p", { class: "profile-acts" }, this.#followButton(profile), this.#button("plain", words.write_message, () => this.#write(profile))),
       mutual && el("p", { class: "profile-acts" }, ...["following", "followers"].map((which) => button("plain", words.tie_lists[which], () => this.#app.ties.use((screen) => screen.open(which, profile))))),
+      this.#naming && this.#nameForm(profile),
       el(
         "p",
         { class: "profile-more" },
+        button("link", words.nickname_give, () => this.#name(!this.#naming)),
         this.#button("link", relation.muted ? words.unmute : words.mute, () => this.#app.marks.set("mute", profile, !relation.muted)),
         !relation.blocked && button("link", words.exception, () => this.#app.visibility.use((screen) => screen.openOne(profile))),
         this.#button("link", relation.blocked ? words.unblock : words.block, () => this.#block(profile)),
         button("link", words.report, () => this.#app.contact.use((screen) => screen.report("account", profile.id, words.report_account(profile.name)))),
       ),
     ];
+  }
+
+  /** What one calls them, for oneself. */
+  #nameForm({ id, name, own_name }) {
+    const place = (error) => (error.code.startsWith("text_") ? ["nickname", error.code === "text_too_long" ? words.too_long(error.details.limit, error.details.used) : words.name_wrong] : null);
+    const act = async ({ nickname }) => {
+      await this.#app.client.call("nickname.put", { account: id, name: nickname });
+      this.#name(false);
+      await this.refresh();
+    };
+    return form("nickname-form", { act, button: words.save, place }, field("nickname", words.nickname, { value: own_name ? name : "" }, words.nickname_hint));
+  }
+
+  #name(on) {
+    this.#naming = on;
+    this.#sheet.draw();
+    if (on) this.#sheet.body.querySelector("#nickname").focus();
   }
 
   #followButton(profile) {

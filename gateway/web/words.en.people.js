@@ -183,4 +183,9 @@ export const EN_PEOPLE = {
   device_do: "Use this device",
   device_gone: "This QR code cannot be used any more. On your other device, open “Add a device” again.",
   device_login: "Log in by mail",
+  // What one calls somebody
+  nickname: "Nickname",
+  nickname_give: "Give a nickname",
+  nickname_hint: "Only you see it. Leave it empty for the name they chose.",
+  nickname_of: (name) => `Own name: ${name}`,
 };

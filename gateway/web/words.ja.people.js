@@ -183,4 +183,9 @@ export const JA_PEOPLE = {
   device_do: "この端末で使う",
   device_gone: "このQRコードはもう使えません。端末の画面で、もう一度「端末を追加する」をひらいてください。",
   device_login: "メールでログインする",
+  // What one calls somebody
+  nickname: "あだ名",
+  nickname_give: "あだ名をつける",
+  nickname_hint: "自分だけに見えます。空にすると、もとの名前に戻ります。",
+  nickname_of: (name) => `もとの名前: ${name}`,
 };

@@ -390,3 +390,43 @@ def test_a_profile_shows_where_its_person_is_inside(visit: Visit, demo: ServerPr
     haru.locator("#place-standing").wait_for()
     assert haru.locator("#places .person-open").count() == 0
     assert post(haru, demo.url, "community.list", account=person)["next"] is None
+
+
+def test_a_nickname_is_shown_to_oneself_everywhere(visit: Visit, demo: ServerProcess, link: str) -> None:
+    aki, other = visit.person(link, "aki"), visit.person(link, "aki", **PHONE)
+    haru = visit.person(link, "haru")
+    post(haru, demo.url, "post.create", text="夜の散歩", nonce="walk")
+    says(aki.locator("#feed-posts .post .post-head"), "はる")
+    enter_room(aki)
+    sheet = profile(aki, "haru", "はる")
+    aki.get_by_text("あだ名をつける").click()
+    assert aki.evaluate("document.activeElement.id") == "nickname"
+    aki.locator("#nickname").fill("は" * 31)
+    aki.locator("#nickname-form .strong").click()
+    says(aki.locator("#nickname-fault"), "30")
+    aki.locator("#nickname").fill("はるちゃん")
+    aki.locator("#nickname-form .strong").click()
+    says(sheet.locator(".profile-name"), "はるちゃん")
+    says(sheet.locator("#own-name"), "もとの名前: はる")
+    aki.keyboard.press("Escape")
+    says(aki.locator("#lines .who").first, "はるちゃん")
+    aki.locator("#way-home").click()
+    says(aki.locator("#feed-posts .post .post-head"), "はるちゃん")
+    # On the other device, live and after a reload; for nobody else.
+    enter_room(other)
+    says(other.locator("#lines"), "はるちゃん")
+    other.reload()
+    other.locator("#way-rooms").click()
+    enter_room(other)
+    says(other.locator("#lines"), "はるちゃん")
+    enter_room(haru)
+    assert "はるちゃん" not in haru.locator("body").text_content()
+    enter_room(aki)
+    profile(aki, "haru", "はるちゃん")
+    aki.get_by_text("あだ名をつける").click()
+    aki.locator("#nickname").fill("")
+    aki.locator("#nickname-form .strong").click()
+    count(aki.locator("#own-name"), 0)
+    says(aki.locator(".profile-name"), "はる")
+    aki.keyboard.press("Escape")
+    assert "はるちゃん" not in aki.locator("body").text_content()

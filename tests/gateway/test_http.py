@@ -158,6 +158,8 @@ class Scene:
                 aki,
                 {"kind": "account", "target": ken.account.id, "reason": "spam", "nonce": "n"},
             ),
+            "nickname.put": (aki, {"account": haru.account.id, "name": "はるちゃん"}),
+            "nickname.list": (aki, {}),
             "notification.get": (aki, {}),
             "notification.update": (aki, {"kind": "like", "on": False}),
             "presence.get": (aki, {"accounts": [ken.account.id]}),
