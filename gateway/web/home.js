@@ -266,7 +266,7 @@ export class Home {
     if (kind === "people") return personRow(found, { ...this.#app.dots.row(found), open: () => this.#app.openProfile(found.id) });
     if (kind === "places") return placeRow(found, found.purpose, () => this.#app.places.openPlace(found.id));
     const gist = el("span", { class: "post-text" }, found.mask ? words.masks[found.mask] : found.text);
-    return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: () => this.#app.thread.open(found.id) }, face(found.author.id, found.author.name), el("span", { class: "person-name" }, found.author.name, el("small", { class: "note" }, gist))));
+    return el("li", { class: "person-row" }, el("button", { class: "person-open", type: "button", onclick: () => this.#app.openThread(found.id) }, face(found.author.id, found.author.name), el("span", { class: "person-name" }, found.author.name, el("small", { class: "note" }, gist))));
   }
 
   async #kind(kind) {

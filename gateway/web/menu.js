@@ -19,7 +19,7 @@ export class Menu {
     const missing = () => app.notice(words.errors.offline);
     this.#invites = new Later(() => import("./invites.js").then(({ InvitesDialog }) => new InvitesDialog(app)), missing);
     this.#sessions = new Later(() => import("./sessions.js").then(({ SessionsDialog }) => new SessionsDialog(app)), missing);
-    this.#later = [app.group, app.profile, app.ties, app.visibility, app.settings, app.contact, this.#invites, this.#sessions];
+    this.#later = [app.group, app.profile, app.thread, app.ties, app.visibility, app.settings, app.contact, this.#invites, this.#sessions];
     byId("menu-button").addEventListener("click", () => byId("menu").showModal());
     this.#entry("menu-me", () => app.openProfile(app.people.me.id));
     this.#entry("menu-ties", () => app.ties.use((ties) => ties.open(app.marks.requests.length ? "requests" : "following")));

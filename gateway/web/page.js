@@ -32,7 +32,6 @@ import { RoomBook } from "./rooms.js";
 import { Screen } from "./screen.js";
 import { Shelf } from "./shelf.js";
 import { TalkView } from "./talkview.js";
-import { ThreadSheet } from "./thread.js";
 import { Ways } from "./ways.js";
 import { words } from "./words.js";
 
@@ -69,8 +68,7 @@ class Page {
     this.acts = new PostActs(this);
     this.home = new Home(this);
     this.places = new Places(this);
-    this.thread = new ThreadSheet(this);
-    this.notifications = new Notifications(this, { openPost: (id) => this.thread.open(id) });
+    this.notifications = new Notifications(this, { openPost: (id) => this.openThread(id) });
     this.menu = new Menu(this);
     this.here = new Here(this);
     this.own = new OwnSign(this);
@@ -97,6 +95,8 @@ class Page {
     this.visibility = later(() => import("./visibility.js").then(({ Visibility }) => new Visibility(this)));
     this.profile = later(() => import("./profile.js").then(({ ProfileSheet }) => new ProfileSheet(this)));
     this.openProfile = (id) => this.profile.use((screen) => screen.open(id));
+    this.thread = later(() => import("./thread.js").then(({ ThreadSheet }) => new ThreadSheet(this)));
+    this.openThread = (id, how) => this.thread.use((screen) => screen.open(id, how));
     this.ties = later(() => import("./ties.js").then(({ Ties }) => new Ties(this)));
     this.contact = later(() => import("./contact.js").then(({ Contact }) => new Contact(this)));
   }
@@ -288,7 +288,7 @@ class Page {
 
   /** Everything that shows posts. */
   #posts(tell) {
-    for (const each of [this.home, this.places, this.thread, this.profile.made]) if (each) tell(each);
+    for (const each of [this.home, this.places, this.thread.made, this.profile.made]) if (each) tell(each);
   }
 
   #touched(ids) {
@@ -305,7 +305,7 @@ class Page {
   }
 
   #pending() {
-    for (const each of [this.home, this.places, this.thread]) each?.pending();
+    for (const each of [this.home, this.places, this.thread.made]) each?.pending();
   }
 
   #roomsChanged() {

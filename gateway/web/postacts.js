@@ -12,7 +12,7 @@ export class PostActs {
   #who = new Sheet("who");
   #catalogue = null;
 
-  /** `app` has client, book, dots, postbox, places, thread, contact, openProfile(id) and notice(text). */
+  /** `app` has client, book, dots, postbox, places, thread, contact, openProfile(id), openThread(id, how) and notice(text). */
   constructor(app) {
     this.#app = app;
   }
@@ -24,10 +24,10 @@ export class PostActs {
       face: (id, name) => this.#app.dots.face(id, name),
       person: (id) => this.#app.openProfile(id),
       handle: (handle) => this.#try(() => this.#handle(handle)),
-      thread: (id) => thread.open(id),
+      thread: (id) => this.#app.openThread(id),
       place: (id) => this.#app.places.openPlace(id),
-      reply: (post) => thread.open(post.id, { reply: post }),
-      quote: (post) => thread.quote(post),
+      reply: (post) => this.#app.openThread(post.id, { reply: post }),
+      quote: (post) => thread.use((screen) => screen.quote(post)),
       repost: (post) => this.#try(() => this.#repost(post)),
       like: (post, on) => this.#try(() => this.#app.book.like(post, on)),
       stamp: (post, id) => this.#try(() => this.#app.book.stamp(post, id)),

@@ -30,6 +30,15 @@ FLAGS = (
 )
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
+LOSS = (
+    "ERR_CONNECTION",
+    "ERR_CONTENT_LENGTH_MISMATCH",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "ERR_INTERNET_DISCONNECTED",
+    "WebSocket",
+)
+"""What a browser complains about whose link is lost, whatever it was fetching."""
 LINK = re.compile(r"http://\S+/#demo=\S+")
 
 

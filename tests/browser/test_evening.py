@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import PHONE, Visit
+from tests.browser.conftest import LOSS, PHONE, Visit
 from tests.browser.test_first_page import count, enter_room, line, said, state, to_rooms, write
 from tests.browser.test_home import share
 from tests.browser.test_join import FULL_WIDTH, entry, give_address, invite, says
@@ -64,7 +64,7 @@ def fits(page: Any) -> None:
 
 
 def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection", "403", "ERR_INTERNET")
+    visit.forgive(*LOSS, "403")
     aki = visit.person(link, "aki")
     share(aki, "ようこそ、集いへ")
     url, _ = invite(aki)

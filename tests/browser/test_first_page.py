@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, PHONE, Visit
+from tests.browser.conftest import DESKTOP, LOSS, PHONE, Visit
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
@@ -169,7 +169,7 @@ def test_on_touch_enter_breaks_the_line(visit: Visit, link: str) -> None:
 def test_a_killed_server_is_waited_for_and_the_line_comes_once(
     visit: Visit, demo: ServerProcess, link: str
 ) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection")
+    visit.forgive(*LOSS)
     aki, haru = visit.person(link, "aki"), visit.person(link, "haru", **PHONE)
     enter_room(aki)
     enter_room(haru)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import LINK, PHONE, Visit
+from tests.browser.conftest import LINK, LOSS, PHONE, Visit
 from tests.browser.test_first_page import count, post
 from tests.browser.test_join import entry, says
 from tests.browser.test_places import Cut, found
@@ -119,7 +119,7 @@ def test_a_post_can_be_taken_back_before_it_leaves_and_leaves_by_itself(
 def test_what_was_written_in_a_tunnel_leaves_once_over_a_reload(
     visit: Visit, demo: ServerProcess, link: str
 ) -> None:
-    visit.forgive("ERR_CONNECTION_REFUSED", "WebSocket")
+    visit.forgive(*LOSS)
     aki = visit.person(link, "aki")
     aki.locator("#home_text").fill("書きかけの")
     demo.kill()

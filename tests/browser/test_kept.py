@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, Visit
+from tests.browser.conftest import DESKTOP, LOSS, Visit
 from tests.browser.test_first_page import count, enter_room, has_value, line, said, state, write
 from tests.browser.test_tabs import another_tab, texts
 from tests.support.server import ServerProcess
@@ -83,7 +83,7 @@ def test_an_older_tab_does_not_overwrite_a_newer_draft(visit: Visit, link: str) 
 
 
 def test_unsent_lines_survive_the_end_of_the_browser_and_come_once(visit: Visit, link: str) -> None:
-    visit.forgive("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
+    visit.forgive(*LOSS)
     haru, aki = visit.person(link, "haru"), visit.person(link, "aki")
     enter_room(haru)
     enter_room(aki)
@@ -110,7 +110,7 @@ def test_unsent_lines_survive_the_end_of_the_browser_and_come_once(visit: Visit,
 
 
 def test_lines_of_two_tabs_leave_in_their_order(visit: Visit, demo: ServerProcess, link: str) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection")
+    visit.forgive(*LOSS)
     haru, first = visit.person(link, "haru"), visit.person(link, "aki")
     second = another_tab(visit, first)
     for page in (haru, first, second):
@@ -132,7 +132,7 @@ def test_lines_of_two_tabs_leave_in_their_order(visit: Visit, demo: ServerProces
 def test_the_words_of_one_account_never_show_for_another(
     visit: Visit, demo: ServerProcess, link: str
 ) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection", "401")
+    visit.forgive(*LOSS, "401")
     aki = visit.person(link, "aki")
     enter_room(aki)
     demo.kill()
@@ -183,7 +183,7 @@ def test_log_out_in_one_tab_empties_all(visit: Visit, link: str) -> None:
 def test_what_one_was_to_say_is_not_said_by_whoever_comes_in_meanwhile(
     visit: Visit, demo: ServerProcess, link: str
 ) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection")
+    visit.forgive(*LOSS)
     haru, aki, mio = (visit.person(link, handle) for handle in ("haru", "aki", "mio"))
     for page in (haru, aki):
         enter_room(page)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime.text import short_text_cost
-from tests.browser.conftest import DESKTOP, PHONE, Visit
+from tests.browser.conftest import DESKTOP, LOSS, PHONE, Visit
 from tests.browser.test_first_page import count, post
 from tests.browser.test_join import entry, says
 from tests.browser.test_polling import person_of
@@ -60,7 +60,7 @@ class Cut:
     """A browser whose links can be cut while the server lives. Being offline does not end a socket that stands."""
 
     def __init__(self, visit: Visit) -> None:
-        visit.forgive("ERR_INTERNET_DISCONNECTED", "Failed to load", "WebSocket")
+        visit.forgive(*LOSS, "Failed to load")
         self.context = visit.context(**DESKTOP)
         self._sockets: list[Any] = []
         self._away = False

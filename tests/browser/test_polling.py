@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, Visit
+from tests.browser.conftest import DESKTOP, LOSS, Visit
 from tests.browser.test_first_page import count, enter_room, line, said, state, write
 from tests.support.server import ServerProcess
 
@@ -30,7 +30,7 @@ def person_of(visit: Visit, link: str, context: Any, handle: str) -> Any:
 
 
 def test_without_websocket_one_reads_and_writes(visit: Visit, demo: ServerProcess, link: str) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection")
+    visit.forgive(*LOSS)
     context = visit.context(**DESKTOP)
     context.add_init_script("delete window.WebSocket;")
     aki, haru = person_of(visit, link, context, "aki"), visit.person(link, "haru")

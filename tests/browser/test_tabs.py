@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, Visit
+from tests.browser.conftest import DESKTOP, LOSS, Visit
 from tests.browser.test_first_page import count, enter_room, line, post, said, state, write
 from tests.support.server import ServerProcess
 
@@ -98,7 +98,7 @@ def test_leaders_go_one_after_another_while_lines_come(visit: Visit, demo: Serve
 
 
 def test_a_killed_server_is_waited_for_by_all_tabs(visit: Visit, demo: ServerProcess, link: str) -> None:
-    visit.forgive("ERR_CONNECTION", "WebSocket connection")
+    visit.forgive(*LOSS)
     first = visit.person(link, "aki")
     second = another_tab(visit, first)
     haru = visit.person(link, "haru")
