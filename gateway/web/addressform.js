@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { Fault, codeFault, field, form, why } from "./forms.js";
+import { mailField } from "./mailfield.js";
 import { mailBox } from "./mails.js";
 import { words } from "./words.js";
 
@@ -32,10 +33,9 @@ export class AddressForm {
       if (error.code === "conflict") return ["mail_new", words.mail_same];
       return ["mail_new", error.code === "text_invalid" ? words.address_wrong : why(error)];
     };
-    const input = { inputmode: "email", autocomplete: "email", autocapitalize: "none", spellcheck: "false" };
     return [
       el("p", { id: "mail-now" }, address ? words.mail_now(address) : words.mail_none),
-      form("mail-form", { act: ({ mail_new }) => this.#ask(mail_new.trim()), button: words.code_send, place }, field("mail_new", words.mail_new, input, words.mail_new_hint)),
+      form("mail-form", { act: ({ mail_new }) => this.#ask(mail_new.trim()), button: words.code_send, place }, mailField("mail_new", words.mail_new, {}, words.mail_new_hint)),
     ];
   }
 

@@ -5,6 +5,7 @@ import { post } from "./http.js";
 import { el } from "./dom.js";
 import { Fault, box, codeFault, device, field, form, oneOf, why } from "./forms.js";
 import { ATTEMPT, INSIDE, forget, keep, recall } from "./kept.js";
+import { mailField } from "./mailfield.js";
 import { mailBox } from "./mails.js";
 import { words } from "./words.js";
 
@@ -108,7 +109,7 @@ export class SignUp {
       this.#form(
         "address-form",
         { act: (values) => this.#giveAddress(values), button: words.code_send, place: addressFault },
-        field("address", words.address, { value: typed.address ?? address ?? "", inputmode: "email", autocomplete: "email", autocapitalize: "none", spellcheck: "false" }, words.address_hint),
+        mailField("address", words.address, { value: typed.address ?? address ?? "" }, words.address_hint),
         box("adult", words.adult, typed.adult),
         box("terms", words.terms(terms), typed.terms),
       ),

@@ -160,6 +160,7 @@ export const EN_PEOPLE = {
   mail_none: "There is no address yet. With one you can log in by mail.",
   mail_new: "New mail address",
   mail_new_hint: "We send a code there. Nobody else sees it.",
+  mail_carrier: "This is a phone company's address. Codes may not arrive, and it ends with the contract. If you have another one, better use that.",
   mail_same: "This is the address you have",
   mail_code_hint: "If nothing arrives, look among the spam, too. An address that another account uses gets a note instead of a code.",
   mail_do: "Change the address",

@@ -53,6 +53,12 @@ def test_an_address_is_changed_and_the_old_one_undoes_it(
     aki.locator("#mail_new").fill("nobody")
     aki.locator("#mail-form .strong").click()
     says(aki.locator("#mail_new-fault"), "形をお確かめください")
+    # A phone company's address, typed in full width, is told about and taken all the same.
+    told = sheet.locator("#mail-form [role=status]")
+    aki.locator("#mail_new").fill("ａｋｉ＠docomo.ne.jp")
+    says(told, "携帯電話会社のアドレスです")
+    aki.locator("#mail_new").fill("aki@docomo.ne.jp.example.com")
+    assert told.text_content() == ""
     moved(aki, "aki@example.com")
     says(sheet.locator("#mail-now"), "いまのアドレス: aki@example.com")
     aki.locator("#mail_new").fill("AKI@example.com")
