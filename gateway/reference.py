@@ -71,6 +71,7 @@ SHAPES = (
     gate.Session,
     relations.Profile,
     relations.Relation,
+    relations.Nickname,
     relations.Preferences,
     presence.Presence,
     presence.Here,

@@ -196,9 +196,9 @@ export class ProfileSheet {
       el(
         "p",
         { class: "profile-more" },
-        button("link", words.nickname_give, () => this.#name(!this.#naming)),
         this.#button("link", relation.muted ? words.unmute : words.mute, () => this.#app.marks.set("mute", profile, !relation.muted)),
         !relation.blocked && button("link", words.exception, () => this.#app.visibility.use((screen) => screen.openOne(profile))),
+        button("link", words.nickname_give, () => this.#name(!this.#naming)),
         this.#button("link", relation.blocked ? words.unblock : words.block, () => this.#block(profile)),
         button("link", words.report, () => this.#app.contact.use((screen) => screen.report("account", profile.id, words.report_account(profile.name)))),
       ),
