@@ -337,10 +337,11 @@ def _payload(row: LogRow, found: Found) -> Shape | None:
             line = found.news.get(_place(row))
             # Its place in the list may have risen since; the entry's own stays the same bytes.
             return _notification_view(line._replace(place=int(row.ref))) if line else None
-    return _gate_payload(row, found)
+    return _own_payload(row, found)
 
 
-def _gate_payload(row: LogRow, found: Found) -> Shape | None:
+def _own_payload(row: LogRow, found: Found) -> Shape | None:
+    """What only one's own devices hear: of the gate, of one's address, of whom one calls how."""
     match row.kind:
         case "invite.redeemed":
             account = found.accounts.get(row.ref)

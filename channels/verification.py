@@ -94,7 +94,7 @@ def count_mail(tx: Tx, desk: Desk, whose: str) -> None:
     """One more mail to an address, or at the wish of an account: five an hour. Errors: `rate_limited`."""
     name = _tally(desk, "mail", whose)
     if attempts.count_since(tx, name, tx.now_ms() - HOUR_MS) >= desk.settings.limits.mails_per_hour_max:
-        raise Refusal("rate_limited", "Too many mails to this address; try again later.", retry_ms=HOUR_MS)
+        raise Refusal("rate_limited", "Too many mails; try again later.", retry_ms=HOUR_MS)
     attempts.note(tx, name)
 
 

@@ -1,25 +1,17 @@
-// The page a further device of one's own lands on when it has scanned what another one shows. What always holds: the token is
-// in the fragment only, leaves the address bar at once, and whoever is let in sees first as whom.
+// The page a further device of one's own lands on when it has scanned what another one shows. What always holds:
+// whoever is let in sees first as whom.
 
 import { post } from "./http.js";
-import { byId, el, face, fillWords } from "./dom.js";
+import { byId, el, face } from "./dom.js";
 import { device, form, why } from "./forms.js";
-import { DEMO, INSIDE, keep, recall } from "./kept.js";
-import { keepTyped, languageSwitch, onLanguage } from "./language.js";
+import { INSIDE } from "./kept.js";
+import { home, land, takeSecret } from "./landing.js";
 import { words } from "./words.js";
 
 const place = byId("gate");
 let token = "";
 // Draws what is shown once more, in the language of that moment.
 let draw = () => {};
-
-function takeKey() {
-  const [first, ...rest] = location.hash.slice(1).split("&");
-  const demo = new URLSearchParams(rest.join("&")).get("demo");
-  if (demo) keep(DEMO, demo);
-  if (first) token = first;
-  if (location.hash) history.replaceState(null, "", location.pathname);
-}
 
 /** Show what `parts()` returns, and again when the language changes. */
 function show(parts) {
@@ -36,7 +28,7 @@ function gone() {
 }
 
 async function begin() {
-  takeKey();
+  token = takeSecret() || token;
   if (!token) return gone();
   try {
     offered((await post("/api/v1/session.look", { token })).account);
@@ -66,15 +58,7 @@ function offered({ id, name, handle }) {
 async function enter() {
   await post("/api/v1/session.take", { token, label: device(), cookie: true });
   localStorage.setItem(INSIDE, "yes");
-  const demo = recall(DEMO);
-  location.replace(demo ? `/#demo=${demo}` : "/");
+  home();
 }
 
-fillWords(document, words);
-byId("languages").replaceChildren(languageSwitch());
-onLanguage(() => {
-  fillWords(document, words);
-  keepTyped(place, draw);
-});
-addEventListener("hashchange", () => location.hash && begin());
-begin();
+land(begin, () => draw());

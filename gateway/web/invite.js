@@ -3,10 +3,10 @@
 
 import { post } from "./http.js";
 import { full } from "./dates.js";
-import { byId, el, face, fillWords } from "./dom.js";
+import { byId, el, face } from "./dom.js";
 import { box, form, why } from "./forms.js";
-import { ATTEMPT, DEMO, INSIDE, INVITE, OPEN, forget, keep, recall } from "./kept.js";
-import { keepTyped, languageSwitch, onLanguage } from "./language.js";
+import { ATTEMPT, INSIDE, INVITE, OPEN, forget, keep, recall } from "./kept.js";
+import { home, land, takeSecret } from "./landing.js";
 import { codeEntry } from "./login.js";
 import { SignUp, beginSignUp, byAnother, resumeSignUp } from "./signup.js";
 import { words } from "./words.js";
@@ -14,15 +14,6 @@ import { words } from "./words.js";
 const place = byId("gate");
 // Draws what is shown once more, in the language of that moment.
 let draw = () => {};
-
-/** Take the token out of the address bar; the tab keeps it over reloads. */
-function takeKey() {
-  const [token, ...rest] = location.hash.slice(1).split("&");
-  const demo = new URLSearchParams(rest.join("&")).get("demo");
-  if (demo) keep(DEMO, demo);
-  if (token) keep(INVITE, { token });
-  if (location.hash) history.replaceState(null, "", location.pathname);
-}
 
 /** Show what `parts()` returns, and again when the language changes. */
 function show(parts) {
@@ -39,14 +30,10 @@ function link(text, href) {
   return el("p", { class: "links" }, el("a", { href }, text));
 }
 
-/** Into the app; the demo's link stays the demo's link. */
-function home() {
-  const demo = recall(DEMO);
-  location.replace(demo ? `/#demo=${demo}` : "/");
-}
-
 async function begin() {
-  takeKey();
+  const token = takeSecret();
+  // The tab keeps it over reloads.
+  if (token) keep(INVITE, { token });
   const key = recall(INVITE);
   // Its own hold on the invite makes the link look used, so a sign-up on its way goes first.
   if (recall(ATTEMPT)) return goOn();
@@ -178,12 +165,4 @@ async function redeem(key) {
   done();
 }
 
-fillWords(document, words);
-byId("languages").replaceChildren(languageSwitch());
-onLanguage(() => {
-  fillWords(document, words);
-  keepTyped(place, draw);
-});
-// Another link pasted into the same tab.
-addEventListener("hashchange", () => location.hash && begin());
-begin();
+land(begin, () => draw());

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import PHONE, Visit
-from tests.browser.test_first_page import count
+from tests.browser.test_first_page import count, post
 from tests.browser.test_join import FULL_WIDTH, entry, mailed, says, token_of
 from tests.support.server import ServerProcess
 
@@ -86,9 +86,16 @@ def test_an_address_is_changed_and_the_old_one_undoes_it(
 
 def test_the_other_devices_are_told_of_a_change(visit: Visit, demo: ServerProcess, link: str) -> None:
     aki, other = visit.person(link, "aki"), visit.person(link, "aki", **PHONE)
+    haru = visit.person(link, "haru")
     settings(aki)
     moved(aki, "aki@example.com")
-    says(other.locator("#notice"), "メールアドレスが変更されました")
+    notice = other.locator("#notice", has_text="変更されました")
+    notice.wait_for()
+    assert "前のアドレスでログインすると取り消せます" in notice.text_content()
+    # It is nobody else's business: what is said to haru after it comes alone.
+    post(aki, demo.url, "post.create", text="引っ越した", nonce="moved")
+    says(haru.locator("#feed-posts .post-text"), "引っ越した")
+    assert haru.locator("#notice").text_content() == ""
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
