@@ -2,7 +2,8 @@
 
 Owned by `RedisCourier`. What always holds: whenever parcels may have been missed, `on_suspect` is called
 after the new subscription stands, so that nothing falls between; a connection that answers nothing is given
-up after a beat and a deadline, one that answers pings but carries nothing after `ECHO_BEATS` beats.
+up after two beats and a deadline, one that answers pings but carries nothing after `ECHO_BEATS` beats; a process that was
+held up itself takes nobody for dead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 ECHO_BEATS = 3
 ANSWER_LOOKS = 10
-"""How often within a beat it is looked for an answer."""
+"""How often within the deadline it is looked for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class RedisReader:
         self._echo_name = self._echo_channel.encode()
         self._own = b"\x1f" + config.origin.encode()
         self._line = Line(config.redis_url, config.timeout_s)
-        self._heard_at = 0.0
+        self._heard = 0
 
     async def run(self, listener: Listener, backoff: Backoff) -> None:
         """Subscribe, listen, and after trouble begin again; ends only by cancellation."""
@@ -93,28 +94,28 @@ class RedisReader:
 
     async def _listen(self, listener: Listener) -> None:
         """Parcels are delivered as they arrive; here is only looked after the connection."""
-        now = asyncio.get_running_loop().time
-        config = self._config
-        self._heard_at = now()
         self._line.attend(lambda replies: self._hear(replies, listener))
         while True:
-            quiet_s = now() - self._heard_at
-            if quiet_s < config.beat_s:
-                await self._line.lost(config.beat_s - quiet_s)
-                self._demand_echo()
-                continue
+            before = self._heard
+            await self._line.lost(self._config.beat_s)
             self._demand_echo()
-            before, asked_at = self._heard_at, now()
-            async with asyncio.timeout(config.timeout_s):
-                await self._line.send(("PING",))
-            while self._heard_at == before:
-                left_s = asked_at + config.timeout_s - now()
-                if left_s <= 0:
-                    raise ConnectionError("Redis does not answer")
-                await self._line.lost(min(left_s, config.beat_s / ANSWER_LOOKS))
+            if self._heard == before:
+                await self._demand_answer()
+
+    async def _demand_answer(self) -> None:
+        """Give up a connection on which nothing comes, not even the answer to a ping, within the deadline."""
+        before, timeout_s = self._heard, self._config.timeout_s
+        async with asyncio.timeout(timeout_s):
+            await self._line.send(("PING",))
+        # So many waits instead of one: a machine that stood still gave no time to answer in.
+        for _ in range(ANSWER_LOOKS):
+            await self._line.lost(timeout_s / ANSWER_LOOKS)
+            if self._heard != before:
+                return
+        raise ConnectionError("Redis does not answer")
 
     def _hear(self, replies: list[Any], listener: Listener) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard += 1
         parcels: list[Parcel] = []
         for reply in replies:
             self._take(reply, parcels)
@@ -127,7 +128,7 @@ class RedisReader:
             return
         data = reply[2]
         if reply[1] == self._echo_name:
-            self._echo.hear(int(data), asyncio.get_running_loop().time())
+            self._echo.hear(int(data))
             return
         if data.endswith(self._own, 0, data.find(b"\n")):
             return
@@ -138,8 +139,7 @@ class RedisReader:
 
     def _demand_echo(self) -> None:
         """Give up a connection on which this node has not heard itself for too long."""
-        since = self._echo.unheard_since
-        if since and asyncio.get_running_loop().time() - since > ECHO_BEATS * self._config.beat_s:
+        if self._echo.look() > ECHO_BEATS:
             raise ConnectionError("subscribed, but nothing arrives")
 
     def _tell(self, told: Any, *args: Any) -> None:

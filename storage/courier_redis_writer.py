@@ -29,29 +29,32 @@ FLUSH_BYTES_MAX = 512 * 1024
 
 @dataclass(slots=True)
 class Echo:
-    """What a node said to itself last, and what of it the reader has heard. Times are the loop's, in seconds;
-    `unheard_since` is 0.0 while nothing is outstanding."""
+    """What a node said to itself last, and what of it the reader has heard. `looks` counts how often it was looked for in
+    vain. Patience is looks, not time: where the whole machine stood still, no time was given to answer in."""
 
     said: int = 0
     heard: int = 0
-    unheard_since: float = 0.0
+    looks: int = 0
 
-    def say(self, now: float) -> int:
+    def say(self) -> int:
         """The next number to send."""
-        if self.unheard_since == 0.0:
-            self.unheard_since = now
         self.said += 1
         return self.said
 
-    def hear(self, number: int, now: float) -> None:
+    def hear(self, number: int) -> None:
         """A number came back; if later ones are still on their way, the patience for them starts anew."""
         self.heard = max(self.heard, number)
-        self.unheard_since = 0.0 if self.heard >= self.said else now
+        self.looks = 0
+
+    def look(self) -> int:
+        """How often in a row, this time included, something was outstanding when it was looked."""
+        self.looks = self.looks + 1 if self.said > self.heard else 0
+        return self.looks
 
     def forget(self) -> None:
         """A new connection starts without debts."""
         self.heard = self.said
-        self.unheard_since = 0.0
+        self.looks = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ class RedisWriter:
             beat.cancel()
 
     async def _say(self) -> None:
-        number = self._echo.say(asyncio.get_running_loop().time())
+        number = self._echo.say()
         await self._exchange([("PUBLISH", echo_channel(self._config.prefix, self._writer), number)])
 
     def _beat(self) -> None:

@@ -59,15 +59,18 @@ class Node:
 class Cluster:
     """Opens nodes on one shared bus or server, and closes them all."""
 
-    def __init__(self, url: str = "", prefix: str = "test") -> None:
+    def __init__(self, url: str = "", prefix: str = "test", beat_s: float = 1.0) -> None:
         self._url = url
         self._prefix = prefix
+        self._beat_s = beat_s
         self._bus = MemoryBus(log_entries_max=200)
         self._opened: list[Node] = []
 
     async def open(self, origin: str, kind: type[Node] = Node, **config: Any) -> Node:
         """A started node of a kind; `config` are fields of `CourierConfig`."""
-        base = CourierConfig(origin, self._url, self._prefix, partitions=4, beat_s=0.1, log_entries_max=200)
+        base = CourierConfig(
+            origin, self._url, self._prefix, partitions=4, beat_s=self._beat_s, log_entries_max=200
+        )
         config_ = dataclasses.replace(base, **config)
         courier: Courier = (
             RedisCourier(config_, random.Random()) if self._url else MemoryCourier(config_, self._bus)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from realtime.parcels import unpack
 from storage.courier import CourierState
 from storage.courier_redis import RedisCourier
+from storage.courier_redis_writer import Echo
 from storage.courier_scripts import log_key
 from storage.redis_link import Line
 from tests.storage.couriers import Cluster, Node, entry
@@ -20,11 +22,14 @@ from tests.support.waiting import LoopLag, until
 TIMEOUT_S = 0.5
 SLACK_S = 0.5
 """What a busy machine may add to a deadline."""
+BEAT_S = 0.1
+HELD_UP_S = 4 * BEAT_S
+"""Longer than the patience for an echo."""
 
 
 @pytest.fixture
 async def cluster(own_valkey: ValkeyServer) -> AsyncIterator[Cluster]:
-    cluster = Cluster(own_valkey.url)
+    cluster = Cluster(own_valkey.url, beat_s=BEAT_S)
     yield cluster
     await cluster.close()
 
@@ -262,6 +267,28 @@ async def test_check_tells_a_deaf_node_from_a_dead_server(
     health = await a.courier.check()
     assert (health.state, health.ping_ms) == (CourierState.DEAD, None)
     assert health.error
+
+
+async def test_a_node_that_was_held_up_is_not_deaf(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a node says to itself as its loop is held up leaves only afterwards: the answer cannot be there yet, and to give
+    the connection up would lose what others say."""
+    said: list[int] = []
+    say = Echo.say
+
+    def say_and_stand_still(echo: Echo) -> int:
+        said.append(say(echo))
+        time.sleep(HELD_UP_S)
+        return said[-1]
+
+    monkeypatch.setattr(Echo, "say", say_and_stand_still)
+    a, b = await cluster.open("a"), await cluster.open("b")
+    for seq in range(1, 11):
+        a.courier.publish(entry("room:1", seq))
+        await b.hears("room:1", seq)
+    await until(lambda: len(said) > 10, "held up often")
+    assert b.seqs("room:1") == list(range(1, 11))
+    for node in (a, b):
+        assert (node.suspects, node.courier.counters.reconnects) == (0, 0)
 
 
 async def test_bytes_that_are_no_parcel_are_counted_and_dropped(
