@@ -68,7 +68,7 @@ async def confirm(desk: Desk, actor: Actor, request: g.AddressConfirm) -> g.Addr
         attempts.end_attempt(tx, attempt.id)
         until = tx.now_ms() + desk.settings.limits.address_undo_s * 1000
         for old in retire_addresses(tx, actor.account, address, until):
-            put_letter(tx, old, "address_changed", {})
+            put_letter(tx, old, "address_changed", {"hours": desk.settings.limits.address_undo_s // 3_600})
         emit(tx, [address_changed(actor.account, until)])
         return g.AddressChanged(address=written, undo_until=until)
 

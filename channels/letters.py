@@ -172,13 +172,14 @@ def _new_device(facts: Facts) -> tuple[_Words, _Words]:
 
 
 def _address_changed(facts: Facts) -> tuple[_Words, _Words]:
+    hours = int(facts["hours"])
     return (
         _Words(
             "メールアドレスの変更",
             "こんにちは。Tsudoi(集い)です。\n\n"
             "あなたのアカウントのメールアドレスが、別のアドレスに変更されました。\n"
             "ご自身であれば、何もしなくてだいじょうぶです。\n\n"
-            "心当たりがなければ、72時間以内に、このアドレスでTsudoiにログインしてください。"
+            f"心当たりがなければ、{hours}時間以内に、このアドレスでTsudoiにログインしてください。"
             "そこで変更を取り消せます。取り消すと、すべての端末がログアウトされます。",
         ),
         _Words(
@@ -186,7 +187,7 @@ def _address_changed(facts: Facts) -> tuple[_Words, _Words]:
             "Hello from Tsudoi.\n\n"
             "The mail address of your account was changed to another one.\n"
             "If it was you, there is nothing to do.\n\n"
-            "If it wasn't, log in to Tsudoi with this address within 72 hours. There you can undo the change; "
+            f"If it wasn't, log in to Tsudoi with this address within {hours} hours. There you can undo the change; "
             "that logs all devices out.",
         ),
     )

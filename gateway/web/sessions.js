@@ -7,9 +7,6 @@ import { why } from "./forms.js";
 import { whole } from "./invites.js";
 import { words } from "./words.js";
 
-/** For so long the server lets a further device in; by its own clock, which this device's may not follow. */
-const OFFERED_MS = 120_000;
-
 export class SessionsDialog {
   #app;
   #over = 0;
@@ -51,7 +48,7 @@ export class SessionsDialog {
     byId("sessions-offer").replaceChildren(...[heading, el("p", { class: "quiet" }, words.device_add_hint(full(expires_at))), picture, input].filter(Boolean));
     byId("sessions-offer").hidden = false;
     heading.focus();
-    this.#over = setTimeout(() => this.#withdraw(), OFFERED_MS);
+    this.#over = setTimeout(() => this.#withdraw(), expires_at - this.#app.client.now());
   }
 
   #withdraw() {

@@ -14,7 +14,7 @@ FACTS: dict[str, letters.Facts] = {
     "known": {},
     "new_device": {"label": "Firefox (Linux)", "at": 1_763_625_600_123},
     "taken": {},
-    "address_changed": {},
+    "address_changed": {"hours": 48},
     "address_restored": {},
     "test": {},
 }
@@ -69,9 +69,9 @@ def test_a_new_device_is_named_with_both_clocks() -> None:
 
 
 def test_a_changed_address_can_be_undone() -> None:
-    body = letter_text("address_changed", {}).body
-    assert "72時間" in body
-    assert "72 hours" in body
+    body = letter_text("address_changed", {"hours": 48}).body
+    assert "48時間" in body
+    assert "48 hours" in body
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
+"""As long as a busy machine may take for anything: who waits less is told of in the call."""
 
 
 async def until(condition: Callable[[], object], what: str = "", deadline_s: float = DEADLINE_S) -> None:
