@@ -10,8 +10,9 @@ that come from other people (a device's label) are bared of all that could look 
 | `known` | none; somebody signs up with an address that has an account |
 | `new_device` | `label`: what the device calls itself; `at`: Unix milliseconds |
 | `taken` | none; somebody wants to use an address that has an account for theirs |
-| `address_changed` | none; goes to the address that was in use |
+| `address_changed` | `hours` within which it can be undone; goes to the address that was in use |
 | `address_restored` | none; goes to the address that was in use for a while |
+| `recovery_made` | `at`: Unix milliseconds |
 | `test` | none |
 """
 
@@ -29,6 +30,7 @@ KNOWN = "known"
 NEW_DEVICE = "new_device"
 ADDRESS_CHANGED = "address_changed"
 ADDRESS_RESTORED = "address_restored"
+RECOVERY_MADE = "recovery_made"
 TAKEN = "taken"
 TEST = "test"
 
@@ -149,14 +151,13 @@ def _taken(facts: Facts) -> tuple[_Words, _Words]:
 
 def _new_device(facts: Facts) -> tuple[_Words, _Words]:
     label = _bare(str(facts["label"]))
-    at = datetime.fromtimestamp(int(facts["at"]) / 1000, UTC)
-    there = at.astimezone(_JST)
+    here, there = _clocks(facts)
     return (
         _Words(
             "新しい端末でのログイン",
             "こんにちは。Tsudoi(集い)です。\n\n"
             "あなたのアカウントに、新しい端末からログインがありました。\n\n"
-            f"    端末: {label or '名前なし'}\n    日時: {there:%Y-%m-%d %H:%M}(日本時間)\n\n"
+            f"    端末: {label or '名前なし'}\n    日時: {there}(日本時間)\n\n"
             "ご自身であれば、何もしなくてだいじょうぶです。\n"
             "心当たりがなければ、Tsudoiを開いて、設定の「端末」からその端末をログアウトしてください。",
         ),
@@ -164,7 +165,7 @@ def _new_device(facts: Facts) -> tuple[_Words, _Words]:
             "New device",
             "Hello from Tsudoi.\n\n"
             "A new device has logged in to your account.\n\n"
-            f"    Device: {label or 'without a name'}\n    Time: {at:%Y-%m-%d %H:%M} UTC\n\n"
+            f"    Device: {label or 'without a name'}\n    Time: {here} UTC\n\n"
             "If it was you, there is nothing to do.\n"
             'If it wasn\'t, open Tsudoi and log that device out under "Devices" in the settings.',
         ),
@@ -212,6 +213,32 @@ def _address_restored(facts: Facts) -> tuple[_Words, _Words]:
     )
 
 
+def _recovery_made(facts: Facts) -> tuple[_Words, _Words]:
+    here, there = _clocks(facts)
+    return (
+        _Words(
+            "予備のコードをつくりました",
+            "こんにちは。Tsudoi(集い)です。\n\n"
+            "あなたのアカウントで、予備のコードがつくられました。メールを使えなくなったとき、このコードでログインできます。"
+            "前のコードは、もう使えません。\n\n"
+            f"    日時: {there}(日本時間)\n\n"
+            "ご自身であれば、何もしなくてだいじょうぶです。\n"
+            "心当たりがなければ、Tsudoiを開いて、設定の「端末」からほかの端末をすべてログアウトしてください。"
+            "予備のコードも使えなくなります。",
+        ),
+        _Words(
+            "Recovery codes were made",
+            "Hello from Tsudoi.\n\n"
+            "Recovery codes were made for your account. They let you log in when you cannot use your mail. "
+            "Earlier ones do not work any more.\n\n"
+            f"    Time: {here} UTC\n\n"
+            "If it was you, there is nothing to do.\n"
+            'If it wasn\'t, open Tsudoi and log all other devices out under "Devices" in the settings. '
+            "That ends the recovery codes, too.",
+        ),
+    )
+
+
 def _test(facts: Facts) -> tuple[_Words, _Words]:
     return (
         _Words(
@@ -226,6 +253,12 @@ def _test(facts: Facts) -> tuple[_Words, _Words]:
     )
 
 
+def _clocks(facts: Facts) -> tuple[str, str]:
+    """The time a letter tells of, by the clocks of UTC and of Japan."""
+    at = datetime.fromtimestamp(int(facts["at"]) / 1000, UTC)
+    return f"{at:%Y-%m-%d %H:%M}", f"{at.astimezone(_JST):%Y-%m-%d %H:%M}"
+
+
 def _bare(label: str) -> str:
     """A device's name without anything that a mail program would turn into a link."""
     return " ".join(_LINKISH.sub("", label).split())[:LABEL_CHARS_MAX]
@@ -238,5 +271,6 @@ _KINDS: dict[str, Callable[[Facts], tuple[_Words, _Words]]] = {
     TAKEN: _taken,
     ADDRESS_CHANGED: _address_changed,
     ADDRESS_RESTORED: _address_restored,
+    RECOVERY_MADE: _recovery_made,
     TEST: _test,
 }

@@ -14,6 +14,7 @@ from storage.accounts import account_by_id, revoke_sessions, sessions_of, set_st
 from storage.attempts import end_offers
 from storage.database import Tx
 from storage.letters import put_letter
+from storage.recovery_codes import drop_recovery_codes
 
 DAY_MS = 86_400_000
 
@@ -78,9 +79,11 @@ def begin_session(tx: Tx, account: str, label: str, told: str) -> g.Entered | Re
 
 def end_sessions(tx: Tx, account: str, only: str = "", spare: str = "") -> int:
     """Revoke sessions and tell the hubs, which close their connections. What was offered to further devices ends, too, since
-    one of them may have offered it. How many ended."""
+    one of them may have offered it; so do recovery codes, unless it is one session alone. How many ended."""
     ended = revoke_sessions(tx, account, only, spare)
     end_offers(tx, account)
+    if not only:
+        drop_recovery_codes(tx, account)
     entries: list[Entry] = [session_revoked(account, session) for session in ended]
     if entries:
         emit(tx, entries)

@@ -234,6 +234,29 @@ class SessionTake(Request, frozen=True, kw_only=True):
     cookie: bool = False
 
 
+class RecoveryCodes(Shape, frozen=True, kw_only=True):
+    """Codes that let in without mail, each once; shown this once."""
+
+    codes: list[str]
+
+
+class RecoveryState(Shape, frozen=True, kw_only=True):
+    """How many recovery codes are left, and when they were made. `due`: it is time to offer some."""
+
+    left: int
+    made_at: int | None
+    due: bool
+
+
+class SessionRecover(Request, frozen=True, kw_only=True):
+    """Get in by a recovery code. With `cookie` the browser gets the session and `token` stays null."""
+
+    handle: Label
+    code: Code
+    label: Label = ""
+    cookie: bool = False
+
+
 class SessionRef(Request, frozen=True, kw_only=True):
     """One of one's own sessions."""
 

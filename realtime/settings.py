@@ -93,6 +93,8 @@ class Limits:
     code_tries_max: int = 5
     address_undo_s: int = 72 * 3_600
     device_offer_s: int = 120
+    recovery_codes: int = 8
+    recovery_offer_s: int = 7 * 86_400
     picture_bytes_max: int = 8 * 1024 * 1024
     picture_pixels_max: int = 40_000_000
     picture_edge_max: int = 2_048

@@ -17,6 +17,7 @@ _QUERIES = {
     "sessions": (
         "select id, label, created_at, used_at, revoked_at from session where account = :me order by created_at"
     ),
+    "recovery_codes": "select made_at from recovery_code where account = :me order by made_at",
     "following": "select followee as account from follow where follower = :me order by followee",
     "followers": "select follower as account from follow where followee = :me order by follower",
     "follow_requests_sent": "select followee as account from follow_request where follower = :me order by followee",

@@ -92,6 +92,7 @@ _ERASE = (
     "delete from attempt where account = :id or address in (select address from address where account = :id)",
     "delete from address where account = :id",
     "delete from session where account = :id",
+    "delete from recovery_code where account = :id",
     "delete from follow where follower = :id or followee = :id",
     "delete from follow_request where follower = :id or followee = :id",
     "delete from block where blocker = :id or blocked = :id",

@@ -2,17 +2,15 @@
 
 import { el } from "./dom.js";
 import { operate } from "./http.js";
-import { words as spoken } from "./words.js";
+import { lateWords } from "./words.js";
 import { EN_EMOTEXT } from "./words.en.emotext.js";
 import { JA_EMOTEXT } from "./words.ja.emotext.js";
 
 const SAMPLES = 3;
 const CLOCK_MS = 5 * 60_000;
 
-const TABLES = { ja: JA_EMOTEXT, en: EN_EMOTEXT };
-
 /** As `words` of words.js: these came later, and those too are here. */
-export const words = new Proxy({}, { get: (_, name) => TABLES[spoken.lang][name] ?? spoken[name] });
+export const words = lateWords({ ja: JA_EMOTEXT, en: EN_EMOTEXT });
 
 /** Whoever wants less motion sees plain words. */
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");

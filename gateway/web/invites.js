@@ -1,5 +1,6 @@
 // One's invites: make one, hand it on as link, code or QR, see what became of the others.
 
+import { copyFrom } from "./copying.js";
 import { full } from "./dates.js";
 import { ask, fresh } from "./dialogs.js";
 import { demoKey } from "./door.js";
@@ -116,16 +117,7 @@ export class InvitesDialog {
   }
 
   async #copy(input) {
-    input.select();
-    let done = false;
-    try {
-      // Pages without https have no clipboard; what is selected can be copied all the same.
-      if (navigator.clipboard) await navigator.clipboard.writeText(input.value);
-      done = navigator.clipboard ? true : document.execCommand("copy");
-    } catch {
-      done = document.execCommand("copy");
-    }
-    byId("invites-said").textContent = done ? words.copied : words.copy_failed;
+    byId("invites-said").textContent = (await copyFrom(input)) ? words.copied : words.copy_failed;
   }
 
   async #load() {

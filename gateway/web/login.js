@@ -14,6 +14,8 @@ const KEPT_MS = 30 * 60_000;
 export class Ways {
   #place;
   #entered;
+  /** Makes the card of another way in, while that is chosen. */
+  #other = null;
 
   constructor(place, entered) {
     this.#place = place;
@@ -24,12 +26,14 @@ export class Ways {
   /** Where one is: the code is awaited, or an address. */
   draw() {
     const kept = recall(LOGIN);
-    if (kept && Date.now() < kept.until) this.#code(kept);
+    if (this.#other) this.#place.replaceChildren(this.#other());
+    else if (kept && Date.now() < kept.until) this.#code(kept);
     else this.#begin();
   }
 
   #begin(address = "") {
     forget(LOGIN);
+    this.#other = null;
     const more = recall(ATTEMPT) && el("p", {}, el("a", { href: "/i" }, words.door_continue));
     this.#place.replaceChildren(...[more, this.#login(address), codeEntry()].filter(Boolean));
   }
@@ -44,7 +48,19 @@ export class Ways {
         { act: (values) => this.#send(values.address), button: words.code_send, place: (error) => ["address", error.code === "text_invalid" ? words.address_wrong : why(error)] },
         field("address", words.address, { value: address, inputmode: "email", autocomplete: "email", autocapitalize: "none", spellcheck: "false" }),
       ),
+      el("p", { class: "links" }, el("button", { class: "link", type: "button", onclick: ({ target }) => this.#recover(target) }, words.recovery_door)),
     );
+  }
+
+  async #recover(button) {
+    try {
+      const { recoveryCard } = await import("./recovery.js");
+      this.#other = () => recoveryCard({ entered: () => this.#inside(), back: () => this.#begin() });
+      this.draw();
+      this.#place.querySelector("input").focus();
+    } catch {
+      button.textContent = words.errors.offline;
+    }
   }
 
   async #send(address) {
@@ -106,6 +122,7 @@ export class Ways {
 
   #inside() {
     forget(LOGIN);
+    this.#other = null;
     this.#place.replaceChildren();
     this.#entered();
   }

@@ -41,6 +41,7 @@ export class Menu {
   /** Somebody is inside: what they may open next is fetched. */
   live() {
     for (const screen of this.#later) screen.fetch();
+    this.#app.settings.fetch().then((settings) => settings?.live());
   }
 
   openInvites() {

@@ -8,6 +8,7 @@ import { el } from "./dom.js";
 import { Fault, area, box, field, form, oneOf, why } from "./forms.js";
 import { languageSwitch } from "./language.js";
 import { letters } from "./letters.js";
+import { RecoveryCodes, offerRecovery } from "./recovery.js";
 import { Sheet } from "./sheet.js";
 import { Switches } from "./switches.js";
 import { ExceptionList } from "./visibility.js";
@@ -24,6 +25,8 @@ export class Settings {
   #switches;
   #exceptions;
   #address;
+  #recovery;
+  #offered = null;
 
   /** `app` has client, people, profile, contact, renamed(profile) and gone(text). */
   constructor(app) {
@@ -31,6 +34,15 @@ export class Settings {
     this.#switches = new Switches(app.client);
     this.#exceptions = new ExceptionList(app.client, (text) => this.#sheet.fail(text));
     this.#address = new AddressForm(app.client, (step) => this.#moved(step));
+    this.#recovery = new RecoveryCodes(app.client, (fault) => (fault ? this.#sheet.fail(fault) : this.#sheet.draw()));
+  }
+
+  /** Somebody is inside. */
+  live() {
+    const { id } = this.#app.people.me;
+    if (this.#offered === id) return;
+    this.#offered = id;
+    offerRecovery(this.#app).catch(() => (this.#offered = null));
   }
 
   /** Language, privacy, data. */
@@ -51,6 +63,7 @@ export class Settings {
       this.#profile = await this.#app.client.call("account.get", { account: this.#app.people.me.id });
       await this.#switches.load();
       await this.#exceptions.load();
+      await this.#recovery.load();
     } catch (error) {
       this.#sheet.fail(why(error));
       return;
@@ -120,7 +133,7 @@ export class Settings {
     if (!this.#profile) return { title, parts: [language, el("p", { class: "quiet" }, words.loading)] };
     return {
       title,
-      parts: [language, this.#section(words.privacy, this.#privacyForm(), this.#exceptions.draw()), this.#news(), this.#mail(), this.#section(words.data, ...this.#data())],
+      parts: [language, this.#section(words.privacy, this.#privacyForm(), this.#exceptions.draw()), this.#news(), this.#mail(), this.#section(this.#recovery.title, ...this.#recovery.parts()), this.#section(words.data, ...this.#data())],
     };
   }
 

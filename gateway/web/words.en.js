@@ -214,6 +214,7 @@ export const EN = {
   other_invite: "Begin with the invite just opened",
   login: "Log in",
   login_title: "Log in by mail",
+  recovery_door: "I cannot use my mail",
   login_lost: "Time ran out. Please send the code again",
   suspended: "This account cannot be used at the moment",
   demo_mail: "The demo’s mail",

@@ -211,6 +211,7 @@ export const JA = {
   other_invite: "いまひらいた招待ではじめる",
   login: "ログイン",
   login_title: "メールでログイン",
+  recovery_door: "メールを使えないとき",
   login_lost: "時間が切れました。もう一度コードを送ってください",
   suspended: "このアカウントはいま使えません",
   demo_mail: "デモのメール",

@@ -43,6 +43,11 @@ export function speak(language) {
   keep(KEPT, language);
 }
 
+/** As `words`, with tables ({ja, en}) that came later. */
+export function lateWords(tables) {
+  return new Proxy({}, { get: (_, name) => tables[words.lang][name] ?? words[name] });
+}
+
 /** An error's code or reason → a short sentence. */
 export function wordsOf(code) {
   return words.errors[code] ?? words.picture_errors[code] ?? words.errors.other;

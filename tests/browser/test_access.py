@@ -83,6 +83,9 @@ def test_the_ways_in_keep_the_rules(visit: Visit, link: str) -> None:
     page.locator("#door-ways summary").click()
     page.locator("#login-form").wait_for()
     assert judge.all() == []
+    page.locator("#login-form ~ .links .link").click()
+    page.locator("#recovery-form").wait_for()
+    assert judge.all() == []
     page = visit.page(url)
     judge = Judge(page)
     page.locator("#open").click()
@@ -151,6 +154,9 @@ def test_the_house_keeps_the_rules(talk: Any) -> None:
         if name == "menu-sessions":
             talk.locator("#sessions-add").click()
             talk.locator("#device-link").wait_for()
+        if name == "menu-settings":
+            talk.locator("#recovery-make").click()
+            talk.locator("#recovery-codes").wait_for()
         assert judge.dialog() == []
         talk.keyboard.press("Escape")
 

@@ -16,6 +16,7 @@ FACTS: dict[str, letters.Facts] = {
     "taken": {},
     "address_changed": {"hours": 48},
     "address_restored": {},
+    "recovery_made": {"at": 1_763_625_600_123},
     "test": {},
 }
 JAPANESE = re.compile(r"[\u3040-\u30ff]")

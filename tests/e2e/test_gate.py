@@ -227,6 +227,21 @@ async def test_a_changed_address_is_undone_at_the_other_gateway_and_the_thief_is
         assert mine["settings"]["address"] == "aki@example.org"
 
 
+async def test_a_recovery_code_lets_in_at_the_other_gateway(gates: Gates) -> None:
+    made = await asyncio.to_thread(gates.account, "aki")
+    async with Client(gates.one.ws_url, made["token"]) as aki:
+        codes = (await aki.call("recovery.make"))["codes"]
+        gates.secrets += codes + [code.replace("-", "") for code in codes]
+        assert (await gates.guest("session.recover", handle="aki", code="0000-0000-0000")).code == "code_wrong"
+        entered = (await gates.guest("session.recover", handle="aki", code=codes[3], label="電話")).ok
+        gates.secrets.append(entered["token"])
+        await aki.until(lambda: bool(aki.heard("session.created")), 5)
+        async with Client(gates.two.ws_url, entered["token"]) as phone:
+            assert (await phone.call("recovery.get"))["left"] == len(codes) - 1
+        assert (await gates.guest("session.recover", handle="aki", code=codes[3])).code == "code_wrong"
+    gates.no_secret_is_kept()
+
+
 async def test_a_further_device_is_let_in_at_the_other_gateway(gates: Gates) -> None:
     made = await asyncio.to_thread(gates.account, "aki")
     async with Client(gates.one.ws_url, made["token"]) as aki:

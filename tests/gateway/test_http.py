@@ -21,7 +21,7 @@ from tests.support.http import http_client, post
 from tests.support.nodes import RunningNode, Start
 from tests.support.waiting import until
 
-SECRETS = ("attempt", "epoch", "ticket", "link", "code", "qr", "signed", "seed")
+SECRETS = ("codes", "attempt", "epoch", "ticket", "link", "code", "qr", "signed", "seed")
 FREE = Limits(operations_per_s=1e6, operations_burst=1e6)
 GUARDS = {
     "x-content-type-options": "nosniff",
@@ -160,6 +160,8 @@ class Scene:
             ),
             "nickname.put": (aki, {"account": haru.account.id, "name": "はるちゃん"}),
             "nickname.list": (aki, {}),
+            "recovery.make": (aki, {}),
+            "recovery.get": (aki, {}),
             "notification.get": (aki, {}),
             "notification.update": (aki, {"kind": "like", "on": False}),
             "presence.get": (aki, {"accounts": [ken.account.id]}),

@@ -193,6 +193,7 @@ GOOD |= {
     "session.begin": {"address": "a@example.com"},
     "session.create": {"attempt": "x", "code": "123456"},
     "session.look": {"token": "x"},
+    "session.recover": {"handle": "aki", "code": "0000-0000-0000", "label": "電話"},
     "nickname.put": {"account": ID, "name": "はなちゃん"},
     "session.take": {"token": "x", "label": "電話"},
     "address.change": {"address": "a@example.com"},
