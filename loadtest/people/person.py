@@ -199,7 +199,8 @@ class Person:
                 self._opening.add(task := asyncio.ensure_future(wish))
                 task.add_done_callback(self._opening.discard)
             case ("state", "live", _):
-                meters.gauges["live"] = meters.gauges.get("live", 0) + 1
+                # Whoever was asked to move is live twice in a row.
+                meters.gauges["live"] = meters.gauges.get("live", 0) + (not self._live)
                 self._live = True
             case ("state", "waiting" | "stopped" | "refused" as state, why):
                 if self._live:
