@@ -17,6 +17,7 @@ def code_of(secret: str, seed: str) -> str:
     return f"{int.from_bytes(digest[:8], 'big') % 10**DIGITS:0{DIGITS}}"
 
 
-def stored(secret: str, attempt: str, code: str) -> str:
-    """What is kept to judge a typed code by. Six digits are few: without the key, hashes of all of them help nobody."""
-    return hmac.new(secret.encode(), f"{attempt}:{code}".encode(), sha256).hexdigest()
+def stored(secret: str, subject: str, code: str) -> str:
+    """What is kept to judge a typed code by; `subject` is the attempt or account that it is of. Six digits are few: without the
+    key, hashes of all of them help nobody."""
+    return hmac.new(secret.encode(), f"{subject}:{code}".encode(), sha256).hexdigest()

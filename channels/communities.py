@@ -23,6 +23,7 @@ from storage import communities as store
 from storage import log, search
 from storage.communities import CommunityCardRow
 from storage.database import Tx
+from storage.profiles import profile_by_id
 from storage.rows import CommunityMemberRow, CommunityRow
 
 NAME_BYTES_MAX = 1_024
@@ -72,6 +73,18 @@ async def list_communities(desk: Desk, actor: Actor, request: p.CommunityList) -
         return p.CommunityPage(communities=[_view(row) for row in shown], next=more)
 
     return await desk.db.read(unit)
+
+
+async def arrange(desk: Desk, actor: Actor, request: p.CommunityArrange) -> Done:
+    """Show one's communities in this order; those that are not named, or that one joins later, stand before them."""
+
+    def unit(tx: Tx) -> Done:
+        # Two orders at once would leave a mixture.
+        profile_by_id(tx, actor.account, lock=True)
+        store.arrange_communities(tx, actor.account, list(dict.fromkeys(request.communities)))
+        return Done()
+
+    return await desk.db.write(unit)
 
 
 async def join(desk: Desk, actor: Actor, request: p.CommunityRef) -> p.Community:

@@ -79,6 +79,7 @@ HANDLERS: dict[str, Handler] = {
     "community.create": communities.create,
     "community.get": communities.get,
     "community.list": communities.list_communities,
+    "community.arrange": communities.arrange,
     "community.join": communities.join,
     "community.leave": communities.leave,
     "emotext.list": emotext.list_effects,

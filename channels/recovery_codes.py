@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import secrets
 
+from channels import codes
 from channels.desk import Actor, Desk, Visitor
-from channels.invites import hash_of
 from channels.rules.invites import fold_code, show_code
 from channels.sessions import begin_session
 from channels.verification import count_mail
@@ -25,8 +25,9 @@ from storage.database import Tx
 from storage.letters import put_letter
 from storage.profiles import profile_by_id
 
-CODE_CHARS = 12
-"""Sixty bits: nobody guesses one, so tries need no other bound than every guest's."""
+CODE_CHARS = 16
+"""Eighty bits. Nobody guesses one, so tries need no other bound than every guest's; nor does anybody find one by trying who has
+a copy of the database, hashes and key, for as long as it may lie in a drawer."""
 
 
 async def get(desk: Desk, actor: Actor, request: Empty) -> g.RecoveryState:
@@ -53,7 +54,9 @@ async def make(desk: Desk, actor: Actor, request: Empty) -> g.RecoveryCodes:
         # Two who make some at once would leave both.
         profile_by_id(tx, actor.account, lock=True)
         count_mail(tx, desk, actor.account)
-        recovery_codes.put_recovery_codes(tx, actor.account, [_kept(actor.account, code) for code in made])
+        recovery_codes.put_recovery_codes(
+            tx, actor.account, [_kept(desk, actor.account, code) for code in made]
+        )
         for address in _told(tx, actor.account):
             put_letter(tx, address, "recovery_made", {"at": tx.now_ms()})
         return g.RecoveryCodes(codes=[show_code(code) for code in made])
@@ -66,14 +69,14 @@ async def make(desk: Desk, actor: Actor, request: Empty) -> g.RecoveryCodes:
 async def recover(desk: Desk, visitor: Visitor, request: g.SessionRecover) -> g.Entered:
     """Get in by one of them: it is used up, a session begins, the other devices and the address are told. Errors:
     `text_invalid` (that is no handle), `code_wrong` (also where nobody has it), `forbidden`."""
-    handle, code = clean_handle(request.handle), fold_code(request.code)
+    handle, code = clean_handle(request.handle), fold_code(request.code, CODE_CHARS)
 
     def unit(tx: Tx) -> g.Entered:
         # The same statements whether there is such an account or not.
         account = account_by_handle(tx, handle)
         id_ = account.id if account else ""
         profile_by_id(tx, id_, lock=True)
-        if not recovery_codes.use_recovery_code(tx, id_, _kept(id_, code)):
+        if not recovery_codes.use_recovery_code(tx, id_, _kept(desk, id_, code)):
             raise Refusal("code_wrong")
         entered = begin_session(tx, id_, request.label, told=next(iter(_told(tx, id_)), ""))
         if isinstance(entered, Refusal):
@@ -86,9 +89,9 @@ async def recover(desk: Desk, visitor: Visitor, request: g.SessionRecover) -> g.
     return found
 
 
-def _kept(account: str, code: str) -> str:
+def _kept(desk: Desk, account: str, code: str) -> str:
     """What is stored of a code."""
-    return hash_of(f"{account}:{code}")
+    return codes.stored(desk.secret, account, code)
 
 
 def _told(tx: Tx, account: str) -> list[str]:

@@ -120,12 +120,18 @@ class CommunityRef(Request, frozen=True, kw_only=True):
 
 class CommunityList(Request, frozen=True, kw_only=True):
     """Pages of communities, the youngest first: one's own (default), with `joined` false all that are open, or those that an
-    `account` shows on its profile."""
+    `account` shows on its profile, in the order it gave them."""
 
     joined: bool = True
     account: Id | None = None
     after: Label | None = None
     limit: Limit = 50
+
+
+class CommunityArrange(Request, frozen=True, kw_only=True):
+    """The order in which one's communities stand on one's profile. What one is not inside of is passed over."""
+
+    communities: Annotated[list[Id], Meta(max_length=200)]
 
 
 class CommunityPage(Shape, frozen=True, kw_only=True):

@@ -66,6 +66,13 @@ PLACES = (
         ("not_found",),
     ),
     Operation(
+        "community.arrange",
+        p.CommunityArrange,
+        Done,
+        "In which order one's profile shows one's communities.",
+        durable=True,
+    ),
+    Operation(
         "community.join",
         p.CommunityRef,
         p.Community,

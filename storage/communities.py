@@ -143,13 +143,31 @@ def community_cards(tx: Tx, account: str, joined: bool, after: str, limit: int) 
     return [_card(row) for row in rows]
 
 
+_AFTER = "coalesce((select place from community_member where community = :after and account = :of), 0)"
+"""The place of the last one of the page before, also if it was left meanwhile."""
+
+
+def arrange_communities(tx: Tx, account: str, communities: Sequence[str]) -> None:
+    """An account shows these in this order; all others before them."""
+    tx.rows("update community_member set place = 0 where account = :me and place <> 0", me=account)
+    places = [(community, place) for place, community in enumerate(communities, 1)]
+    source, params = table_of(tx, (("community", "text"), ("place", "bigint")), places)
+    tx.rows(
+        f"update community_member set place = v.place from {source}"
+        " where community_member.community = v.community and account = :me and state = 'inside'",
+        me=account,
+        **params,
+    )
+
+
 def communities_shown(tx: Tx, viewer: str, account: str, after: str, limit: int) -> list[CommunityCardRow]:
-    """As `community_cards`: those an account is inside of and shows, as a viewer stands to them; none if it shows none."""
+    """A page of those an account is inside of and shows, in its order, as a viewer stands to them; none if it shows none."""
     rows = tx.rows(
         f"{_CARD} join community_member o on o.community = k.id and o.account = :of and o.state = 'inside'"
         " join account a on a.id = o.account and a.communities_shown = 1"
-        " where (k.visibility = 'visible' or m.state = 'inside') and (:after = '' or k.id < :after)"
-        " order by k.id desc limit :most",
+        " where (k.visibility = 'visible' or m.state = 'inside')"
+        f" and (:after = '' or o.place > {_AFTER} or (o.place = {_AFTER} and k.id < :after))"
+        " order by o.place, k.id desc limit :most",
         me=viewer,
         of=account,
         after=after,

@@ -39,7 +39,7 @@ _QUERIES = {
         " where author = :me and system is null and deleted_at is null order by at"
     ),
     "communities": (
-        "select k.id, k.name, m.role, m.state as standing, m.joined_at from community_member m"
+        "select k.id, k.name, m.role, m.state as standing, m.joined_at, m.place from community_member m"
         " join community k on k.id = m.community where m.account = :me order by m.joined_at"
     ),
     "posts": (

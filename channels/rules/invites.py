@@ -88,13 +88,13 @@ def issue_verdict(facts: IssuerFacts, uses: int, days: int, limits: InviteLimits
     return None if facts.live < limits.member_live_max else "invite_quota"
 
 
-def fold_code(typed: str) -> str:
-    """A code as typed (any case, full width, with or without hyphens, O for 0) → its 12 characters, or ''."""
+def fold_code(typed: str, chars: int = CODE_CHARS) -> str:
+    """A code as typed (any case, full width, with or without hyphens, O for 0) → its so many characters, or ''."""
     plain = unicodedata.normalize("NFKC", typed).upper().translate(_LOOKS_LIKE)
     kept = "".join(c for c in plain if c not in " -‐‑–—ー−_.")
-    return kept if len(kept) == CODE_CHARS and all(c in ALPHABET for c in kept) else ""
+    return kept if len(kept) == chars and all(c in ALPHABET for c in kept) else ""
 
 
 def show_code(code: str) -> str:
-    """12 characters → `XXXX-XXXX-XXXX`."""
-    return "-".join(code[n : n + 4] for n in range(0, CODE_CHARS, 4))
+    """Its characters → `XXXX-XXXX-XXXX`."""
+    return "-".join(code[n : n + 4] for n in range(0, len(code), 4))

@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 import { Feed } from "./feed.js";
 import { FeedView } from "./feedview.js";
 import { field, form, why } from "./forms.js";
+import { PlaceOrder } from "./placeorder.js";
 import { Sheet } from "./sheet.js";
 import { words } from "./words.js";
 
@@ -17,6 +18,8 @@ export class ProfileSheet {
   #naming = false;
   #places = [];
   #morePlaces = null;
+  /** While one puts one's own into another order. */
+  #order = null;
   #list = el("ol", { class: "posts", id: "profile-list" });
   #view;
   #channel = null;
@@ -38,6 +41,7 @@ export class ProfileSheet {
     this.#naming = false;
     this.#places = [];
     this.#morePlaces = null;
+    this.#order = null;
     this.#sheet.open(() => this.#draw());
     this.refresh();
   }
@@ -156,7 +160,23 @@ export class ProfileSheet {
     if (!this.#places.length) return [];
     const chips = this.#places.map(({ id, name }) => el("button", { class: "chip", type: "button", data: { place: id }, onclick: () => this.#app.places.openPlace(id) }, name));
     const more = this.#morePlaces && button("link", words.more, () => this.#readPlaces(this.#morePlaces).then(() => this.#sheet.draw(), (error) => this.#sheet.fail(why(error))));
-    return [el("h3", {}, words.places), el("p", { class: "chips", id: "profile-places" }, ...chips, more)];
+    const own = this.#id === this.#app.people.me?.id && (this.#places.length > 1 || this.#morePlaces);
+    if (own && this.#order) return [el("h3", {}, words.places), ...this.#order.parts()];
+    const arrange = own && button("link", words.arrange, () => this.#arrange().catch((error) => this.#sheet.fail(why(error))));
+    return [el("h3", {}, words.places), el("p", { class: "chips", id: "profile-places" }, ...chips, more), arrange && el("p", { class: "links" }, arrange)].filter(Boolean);
+  }
+
+  /** Put one's communities into another order: all of them, so none is left behind. */
+  async #arrange() {
+    while (this.#morePlaces) await this.#readPlaces(this.#morePlaces);
+    const { client } = this.#app;
+    const done = () => {
+      this.#order = null;
+      this.refresh();
+    };
+    this.#order = new PlaceOrder(client, this.#places, { draw: () => this.#sheet.draw(), fail: (error) => this.#sheet.fail(why(error)), done });
+    this.#sheet.draw();
+    this.#order.begin();
   }
 
   #posts({ relation, private: closed }, own) {

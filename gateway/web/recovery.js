@@ -34,7 +34,7 @@ export class RecoveryCodes {
 
   /** Begin anew: what was shown once is gone. */
   async load() {
-    this.#made = null;
+    this.#made = this.#state = null;
     this.#state = await this.#client.call("recovery.get");
   }
 
@@ -43,6 +43,7 @@ export class RecoveryCodes {
   }
 
   parts() {
+    if (!this.#state) return [el("p", { class: "quiet" }, words.loading)];
     const { left, made_at } = this.#state;
     const now = left ? words.recovery_left(left, full(made_at)) : words.recovery_none;
     const make = el("button", { id: "recovery-make", class: "plain", type: "button", onclick: (event) => this.#make(event.currentTarget) }, left ? words.recovery_again : words.recovery_make);
@@ -54,8 +55,8 @@ export class RecoveryCodes {
     button.disabled = true;
     try {
       const { codes } = await this.#client.call("recovery.make");
-      await this.load();
       this.#made = codes;
+      this.#state = { left: codes.length, made_at: this.#client.now() };
     } catch (error) {
       button.disabled = false;
       this.#changed(why(error));
@@ -120,7 +121,7 @@ export function recoveryCard({ entered, back }) {
       "recovery-form",
       { act: enter, button: words.login, place },
       field("recovery_handle", words.handle, { autocomplete: "username", autocapitalize: "none", spellcheck: "false" }, words.recovery_handle_hint),
-      field("recovery_code", words.recovery_code, { autocapitalize: "characters", spellcheck: "false", placeholder: "XXXX-XXXX-XXXX" }, words.recovery_code_hint),
+      field("recovery_code", words.recovery_code, { autocapitalize: "characters", spellcheck: "false", placeholder: "XXXX-XXXX-XXXX-XXXX" }, words.recovery_code_hint),
     ),
     el("p", { class: "links" }, el("button", { class: "link", type: "button", onclick: back }, words.recovery_back)),
   );

@@ -39,8 +39,8 @@ export class Settings {
 
   /** Somebody is inside. */
   live() {
-    const { id } = this.#app.people.me;
-    if (this.#offered === id) return;
+    const id = this.#app.people.me?.id;
+    if (!id || this.#offered === id) return;
     this.#offered = id;
     offerRecovery(this.#app).catch(() => (this.#offered = null));
   }

@@ -89,6 +89,12 @@ export const EN_PEOPLE = {
   delete_account_done: (when) => `Your account is deleted. Log in by ${when} to take it back.`,
   // Communities
   places: "Communities",
+  arrange: "Change the order",
+  arrange_hint: "Your profile shows them in this order.",
+  arrange_up: (name) => `Move ${name} up`,
+  arrange_down: (name) => `Move ${name} down`,
+  arranged: (name, place) => `${name} is number ${place}`,
+  arrange_done: "Done",
   places_back: "← All",
   place_lists: { mine: "Joined", open: "Find" },
   place_none: { mine: "You have not joined any yet.", open: "Nothing found.", posts: "Type words to look for." },

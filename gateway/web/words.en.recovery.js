@@ -16,7 +16,7 @@ export const EN_RECOVERY = {
   recovery_title: "Log in with a recovery code",
   recovery_handle_hint: "The name behind the @.",
   recovery_code: "Recovery code",
-  recovery_code_hint: "XXXX-XXXX-XXXX, 12 characters. Small letters are fine, too.",
+  recovery_code_hint: "16 characters, four by four. Small letters are fine, too.",
   recovery_wrong: "ID and code do not go together, or the code was used",
   recovery_back: "Log in by mail",
 };

@@ -89,6 +89,12 @@ export const JA_PEOPLE = {
   delete_account_done: (when) => `アカウントを削除しました。${when} までにログインすると取り消せます。`,
   // Communities
   places: "コミュニティ",
+  arrange: "ならべかえる",
+  arrange_hint: "プロフィールにこの順でならびます。",
+  arrange_up: (name) => `${name} を上へ`,
+  arrange_down: (name) => `${name} を下へ`,
+  arranged: (name, place) => `${name} は ${place} 番目`,
+  arrange_done: "おわる",
   places_back: "← 一覧",
   place_lists: { mine: "参加中", open: "さがす" },
   place_none: { mine: "まだ参加していません。", open: "見つかりません。", posts: "ことばを入れてさがします。" },

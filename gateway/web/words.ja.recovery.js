@@ -16,7 +16,7 @@ export const JA_RECOVERY = {
   recovery_title: "予備のコードでログイン",
   recovery_handle_hint: "@ のあとの名前です。",
   recovery_code: "予備のコード",
-  recovery_code_hint: "XXXX-XXXX-XXXX の12文字。小文字や全角でもかまいません。",
+  recovery_code_hint: "4文字ずつ4組の、16文字。小文字や全角でもかまいません。",
   recovery_wrong: "IDとコードの組み合わせがちがうか、使われたコードです",
   recovery_back: "メールでログインする",
 };

@@ -390,6 +390,21 @@ def test_a_profile_shows_where_its_person_is_inside(visit: Visit, demo: ServerPr
     haru.locator("#place-standing").wait_for()
     assert haru.locator("#places .person-open").count() == 0
     assert post(haru, demo.url, "community.list", account=person)["next"] is None
+    # In one's own order, by keys as well.
+    entry(aki, "menu-me")
+    aki.get_by_role("button", name="ならべかえる").click()
+    assert aki.evaluate("document.activeElement.ariaLabel") == "窓 を下へ"
+    aki.keyboard.press("Enter")
+    says(aki.locator("#profile [role=status]", has_text="番目"), "窓 は 2 番目")
+    assert aki.evaluate("document.activeElement.ariaLabel") == "窓 を上へ"
+    assert Judge(aki).dialog() == []
+    aki.locator("#place-order-done").click()
+    says(aki.locator("#profile-places button").first, "夜の散歩")
+    haru.keyboard.press("Escape")
+    haru.keyboard.press("Escape")
+    haru.locator("#ties .person-open", has_text="@aki").click()
+    says(shown.first, "夜の散歩")
+    assert shown.all_inner_texts() == ["夜の散歩", "窓"]
 
 
 def test_a_nickname_is_shown_to_oneself_everywhere(visit: Visit, demo: ServerProcess, link: str) -> None:

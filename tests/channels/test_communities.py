@@ -341,6 +341,45 @@ async def test_one_shows_where_one_is_inside_or_nothing_at_all(world: World) -> 
     assert await shown(world, haru, aki) == []
 
 
+async def arrange(world: World, actor: Actor, *ids: str) -> None:
+    """Show one's communities in this order."""
+    await communities.arrange(world.desk, actor, p.CommunityArrange(communities=list(ids)))
+
+
+async def test_a_profile_shows_them_in_ones_own_order(world: World) -> None:
+    aki, haru = await world.people("aki", "haru", mutual=False)
+    one, two, three, four = [(await found(world, aki, name=name)).id for name in "一二三四"]
+    others = (await found(world, haru, name="はるの")).id
+    await join(world, haru, two)
+    await join(world, haru, four)
+    for each in (aki, haru):
+        await profiles.update(world.desk, each, n.AccountUpdate(communities_shown=True))
+    await arrange(world, aki, two, others, four, two, one)
+    # Whoever is not named stands before them, and an order is one's own.
+    assert await shown(world, haru, aki) == ["三", "二", "四", "一"]
+    assert await shown(world, aki, haru) == ["はるの", "四", "二"]
+    pages = []
+    for after in ("", three, two, four, one):
+        pages.append(await shown(world, haru, aki, after=after or None, limit=1))
+    assert pages == [["三"], ["二"], ["四"], ["一"], []]
+    five = (await found(world, aki, name="五")).id
+    assert await shown(world, haru, aki) == ["五", "三", "二", "四", "一"]
+    await arrange(world, aki, one, five)
+    assert await shown(world, haru, aki) == ["四", "三", "二", "一", "五"]
+    # A page whose last one was left meanwhile goes on all the same.
+    await leave(world, aki, three)
+    assert await shown(world, haru, aki, after=three) == ["二", "一", "五"]
+
+
+async def test_two_orders_at_once_leave_one_of_them(world: World) -> None:
+    aki = await world.person("aki")
+    ids = [(await found(world, aki, name=name)).id for name in "一二三四五六"]
+    await profiles.update(world.desk, aki, n.AccountUpdate(communities_shown=True))
+    orders = [ids, ids[::-1]] * 5
+    await asyncio.gather(*(arrange(world, aki, *order) for order in orders))
+    assert await shown(world, aki, aki) in (list("一二三四五六"), list("六五四三二一"))
+
+
 async def test_who_may_not_see_somebody_learns_no_communities(world: World) -> None:
     aki, haru, ken, mio = await world.people("aki", "haru", "ken", "mio", mutual=False)
     place = await found(world, aki, haru, ken)

@@ -19,7 +19,7 @@ from tests.channels.test_invites import recorded
 from tests.channels.test_signup import HERE, letters
 from tests.support.world import World
 
-SHAPE = re.compile(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}")
+SHAPE = re.compile(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}")
 DAY_MS = 86_400_000
 
 
@@ -135,7 +135,7 @@ async def test_whether_there_is_such_an_account_is_not_told(world: World) -> Non
         with pytest.MonkeyPatch.context() as patch:
             for kind in (sqlite.SqliteTx, postgres.PostgresTx):
                 patch.setattr(kind, "rows", recorded(kind.rows, statements))
-            request = g.SessionRecover(handle=handle, code="0000-0000-0000")
+            request = g.SessionRecover(handle=handle, code="0000-0000-0000-0000")
             with pytest.raises(Refusal) as refused:
                 await recovery_codes.recover(world.desk, HERE, request)
         traces.append((refused.value.code, refused.value.message, refused.value.details, tuple(statements)))

@@ -233,7 +233,7 @@ async def test_a_recovery_code_lets_in_at_the_other_gateway(gates: Gates) -> Non
         codes = (await aki.call("recovery.make"))["codes"]
         gates.secrets += codes + [code.replace("-", "") for code in codes]
         assert (
-            await gates.guest("session.recover", handle="aki", code="0000-0000-0000")
+            await gates.guest("session.recover", handle="aki", code="0000-0000-0000-0000")
         ).code == "code_wrong"
         entered = (await gates.guest("session.recover", handle="aki", code=codes[3], label="電話")).ok
         gates.secrets.append(entered["token"])

@@ -96,6 +96,8 @@ class Scene:
                 return self.aki, {"upto": 1} if op == "notification.read" else {}
             case "post.create":
                 return self.aki, {**place, "text": "いいね", "nonce": "n"}
+            case "community.arrange":
+                return self.haru, {"communities": [made["id"]]}
             case "timeline.read":
                 return self.aki, {"at": posted["at"]}
         return self.haru, place
