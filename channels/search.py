@@ -24,6 +24,7 @@ from storage import search as index
 from storage.accounts import accounts_by_id
 from storage.communities import communities_by_id
 from storage.database import Tx
+from storage.nicknames import nicknames_of
 from storage.relations import UNKNOWN, between
 from storage.timelines import visible_posts
 
@@ -49,7 +50,7 @@ async def posts(desk: Desk, actor: Actor, request: f.Search) -> f.FoundPosts:
 
 
 async def accounts(desk: Desk, actor: Actor, request: f.Search) -> f.FoundAccounts:
-    """People by name or handle. Errors: `bad_request`."""
+    """People by name or handle; those whom one calls so oneself come first. Errors: `bad_request`."""
 
     def look(tx: Tx, ids: list[str]) -> dict[str, AccountCard]:
         how = between(tx, [(actor.account, each) for each in ids])
@@ -62,7 +63,10 @@ async def accounts(desk: Desk, actor: Actor, request: f.Search) -> f.FoundAccoun
             and how.get((actor.account, row.id), UNKNOWN) != UNKNOWN
         }
 
-    found, after = await _find(desk, index.ACCOUNT, request, look)
+    def named(tx: Tx, phrase: str) -> list[str]:
+        return [other for other, name in nicknames_of(tx, actor.account) if holds(fold(name), phrase)]
+
+    found, after = await _find(desk, index.ACCOUNT, request, look, named)
     return f.FoundAccounts(accounts=found, next=after)
 
 
@@ -78,8 +82,13 @@ async def communities(desk: Desk, actor: Actor, request: f.Search) -> f.FoundCom
 
 
 async def _find(
-    desk: Desk, kind: str, request: f.Search, look: Callable[[Tx, list[str]], dict[str, T]]
+    desk: Desk,
+    kind: str,
+    request: f.Search,
+    look: Callable[[Tx, list[str]], dict[str, T]],
+    first: Callable[[Tx, str], list[str]] = lambda tx, phrase: [],
 ) -> tuple[list[T], str | None]:
+    """What is found, and where to go on. `first` names what stands before everything else, and then not again."""
     phrase = fold(request.words)
     wanted = needed(phrase)
     if not wanted:
@@ -87,11 +96,15 @@ async def _find(
     before = _place(request.after)
 
     def unit(tx: Tx) -> tuple[list[T], str | None]:
-        found: list[T] = []
+        ahead = first(tx, phrase)[: request.limit]
+        seen = look(tx, ahead) if request.after is None and ahead else {}
+        found = [seen[ref] for ref in ahead if ref in seen]
         at = before
+        if len(found) == request.limit:
+            return found, str(at)
         for _ in range(LOOKED_AT_MAX // LOOKED_AT_ONCE):
             rows = index.candidates(tx, kind, wanted, at, LOOKED_AT_ONCE)
-            shown = look(tx, [row.ref for row in rows if holds(row.words, phrase)])
+            shown = look(tx, [row.ref for row in rows if holds(row.words, phrase) and row.ref not in ahead])
             for row in rows:
                 at = row.n
                 if row.ref in shown:

@@ -162,6 +162,12 @@ PLACES = (
     ),
     Operation("timeline.read", p.TimelineRead, Done, "Say how far one has read of whom one follows."),
     Operation("post.search", f.Search, f.FoundPosts, "Posts with these words.", cost=3),
-    Operation("account.search", f.Search, f.FoundAccounts, "People with this name or handle.", cost=3),
+    Operation(
+        "account.search",
+        f.Search,
+        f.FoundAccounts,
+        "People with this name or handle, or whom one calls so.",
+        cost=3,
+    ),
     Operation("community.search", f.Search, f.FoundCommunities, "Communities with these words.", cost=3),
 )

@@ -83,6 +83,10 @@ export class Home {
     const { feed } = this.#view;
     if (!feed) return;
     const { book, client } = this.#app;
+    if (ev === "nickname.changed" && this.#found.rows.length) {
+      client.through(this.#found.rows);
+      keepTyped(byId("home-search"), () => this.#drawSearch());
+    }
     if (ev === "post.created" && client.hears(ch)) {
       if (this.#busy.delete(ch)) this.#drawBusy();
       // What one said oneself is shown at once, and so is all that comes while nobody has scrolled away.

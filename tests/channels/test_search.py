@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from channels import communities, posts, profiles, search
+from typing import Any
+
+from channels import communities, nicknames, posts, profiles, search
 from channels.desk import Actor
 from realtime import finding as f
 from realtime import posts as p
@@ -95,6 +97,29 @@ async def test_a_person_is_found_by_the_name_they_have_now(world: World) -> None
     await profiles.update(world.desk, aki, n.AccountUpdate(name="Fuyu"))
     assert await people(world, haru, "秋") == []
     assert await people(world, haru, "fuyu") == await people(world, haru, "AKI") == ["aki"]
+
+
+async def test_whom_one_calls_so_is_found_first_and_once(world: World) -> None:
+    aki, haru, ken, mio, hana = await world.people("aki", "haru", "ken", "mio", "hanako")
+    for other, name in ((haru, "ハナちゃん"), (ken, "はなさん"), (mio, "hana"), (hana, "はなこ")):
+        await nicknames.put(world.desk, aki, n.NicknamePut(account=other.account, name=name))
+    await nicknames.put(world.desk, mio, n.NicknamePut(account=aki.account, name="はな"))
+
+    async def seen(who: Actor, words: str, **page: Any) -> tuple[set[str], str | None]:
+        found = await search.accounts(world.desk, who, f.Search(words=words, **page))
+        assert len({card.id for card in found.accounts}) == len(found.accounts)
+        return {card.handle for card in found.accounts}, found.next
+
+    assert await seen(aki, "はな") == ({"haru", "ken", "hanako"}, None)
+    assert await seen(aki, "hana") == ({"mio", "hanako"}, None)
+    assert await seen(mio, "はな") == ({"aki"}, None), "a name is the giver's alone"
+    assert await seen(haru, "はな") == (set(), None)
+    first, after = await seen(aki, "hana", limit=1)
+    second, after = await seen(aki, "hana", limit=1, after=after)
+    assert (first, second) == ({"mio"}, {"hanako"})
+    # Who keeps one away is not found by it either.
+    await block(world, haru, aki)
+    assert await seen(aki, "はな") == ({"ken", "hanako"}, None)
 
 
 async def test_communities_are_found_by_name_and_purpose(world: World) -> None:
