@@ -391,3 +391,32 @@ def test_a_server_takes_all_the_files_it_may_have(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "(3000, 3000)"
+
+
+async def test_a_server_that_stood_still_keeps_whoever_is_there(
+    start_process: StartProcess, tmp_path: Path
+) -> None:
+    """As when its machine is moved: whoever answered in time is not judged by the server's own sleep (F29)."""
+    asked_s, answered_s, asleep_s = 2, 1, 8
+    env = {"TSUDOI_DATA": str(tmp_path), "TSUDOI_PING_INTERVAL_S": str(asked_s)}
+    server = start_process(env | {"TSUDOI_PONG_WAIT_S": str(answered_s)}).ready()
+    done = await asyncio.to_thread(run, env, "seed", "--people", "24", "--json")
+    tokens = [token for line in done.stdout.splitlines() for token in json.loads(line)["tokens"]]
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(server.ws_url, token)) for token in tokens]
+        async with connect(server.ws_url, compression=None, ping_interval=None) as silent:
+            await silent.send(
+                json.dumps(
+                    {"id": 1, "op": "connect", "d": {"token": tokens[0], "client": {"name": "silent"}}}
+                )
+            )
+            server.signal(signal.SIGSTOP)
+            # Its being asleep is the point, so that is waited for.
+            await asyncio.sleep(asleep_s)
+            server.signal(signal.SIGCONT)
+            for client in clients:
+                await client.call("clock.read", t=1)
+            # Who does not answer is still found out; by then everybody has been asked again.
+            await silent.wait_closed()
+            assert silent.close_code == Close.NO_PONG
+        assert [client.state for client in clients] == ["live"] * len(tokens)
