@@ -117,7 +117,7 @@ class Page {
     byId("leave").addEventListener("click", () => this.#leave());
     addEventListener("hashchange", () => this.#leave());
     addEventListener("online", () => this.client.online());
-    addEventListener("pageshow", () => this.client.nudge());
+    for (const change of ["pageshow", "offline"]) addEventListener(change, () => this.client.nudge());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState !== "visible") return;
       this.client.nudge();

@@ -39,6 +39,8 @@ LOSS = (
     "WebSocket",
 )
 """What a browser complains about whose link is lost, whatever it was fetching."""
+PATIENCE_MS = 30_000
+"""How long anything is waited for: far more than it takes, for a busy machine."""
 LINK = re.compile(r"http://\S+/#demo=\S+")
 
 
@@ -66,7 +68,7 @@ class Visit:
     def page(self, url: str, context: Any = None) -> Any:
         """A page at `url`, watched."""
         page = (context or self.context()).new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda said: self._complain(said.text) if said.type == "error" else None)
         page.on("websocket", lambda socket: self.sockets.append((page, socket)))
         page.on("pageerror", lambda error: self._complain(str(error)))
@@ -101,8 +103,9 @@ def browser() -> Iterator[Any]:
     chromium = find_chromium()
     if chromium is None:
         (pytest.fail if os.environ.get("TSUDOI_TEST_STRICT") == "1" else pytest.skip)("no Chromium on PATH")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as play:
         started = play.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started

@@ -113,10 +113,11 @@ def test_an_evening(visit: Visit, demo: ServerProcess, link: str) -> None:
     count(line(aki, "今から出る"), 0)
     nao.locator("#send").tap()
     line(aki, "今から出る").wait_for()
+    count(nao.locator("#pending .line"), 0)
 
-    # A tunnel: what is written there is kept, and arrives once.
-    context.set_offline(True)
+    # A tunnel: what is written there is kept, and arrives once. Chromium that is offline does not always tell of a socket's end.
     demo.kill()
+    context.set_offline(True)
     state(nao, "電波待ち")
     nao.locator("#composer-text").tap()
     fingers.convert("とんねるのなか", "トンネルの中")

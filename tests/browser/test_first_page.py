@@ -48,7 +48,11 @@ def said(page: Any) -> list[str]:
 
 def state(page: Any, words: str) -> None:
     """Wait until the page says this of its link."""
-    page.locator("#link-text", has_text=words).wait_for()
+    from playwright.sync_api import expect
+
+    # Told as the text that stands there, and not as one that is missing.
+    expect(page.locator("#link-text")).to_contain_text(words)
+    expect(page.locator("#link-text")).to_be_visible()
 
 
 def count(locator: Any, number: int) -> None:
