@@ -14,8 +14,8 @@ from tests.support.http import http_client
 
 __all__ = ["house"]
 
-SOON_S = 3.0
-SWEPT_S = 10.0
+SOON_S = 1.0
+SWEPT_S = 5.0
 
 
 def seen(client: Client, account: str) -> list[str]:

@@ -94,7 +94,7 @@ async def test_byte_by_byte_is_no_way_around_the_deadline(start_node: Start) -> 
 
 
 async def test_the_others_are_served_meanwhile(start_node: Start) -> None:
-    server = await start_node(Limits(handshake_s=6.0))
+    server = await start_node(Limits(handshake_s=3.0))
     (aki,) = await server.friends("aki")
     lines = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(200)]
     for number, (_, writer) in enumerate(lines):
@@ -103,7 +103,7 @@ async def test_the_others_are_served_meanwhile(start_node: Start) -> None:
     async with server.client(aki) as client, http_client(server.url) as http:
         assert (await client.call("clock.read", t=1))["t"] == 1
         assert (await http.get("/healthz")).text == "ok\n"
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 2
         said = await asyncio.gather(*(rest(reader) for reader, _ in lines))
         assert {text[:12] for text in said} == {b"HTTP/1.1 408"}
         assert (await client.call("clock.read", t=2))["t"] == 2

@@ -131,7 +131,7 @@ async def test_an_ended_session_closes_on_every_node(
             await post(one.url, "session.revoke_all", haru.token)
         sent = [await a.say(room, f"after {n}") for n in range(5)]
         for client in (h, near):
-            code, _ = await ends(client, 3.0)
+            code, _ = await ends(client, 1.0)
             assert code == (Close.SUSPENDED if how == "suspend" else Close.SESSION_INVALID)
             assert client.texts(room) == []
         assert len(sent) == 5

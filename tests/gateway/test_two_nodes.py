@@ -61,7 +61,7 @@ async def test_what_the_command_line_does_is_carried_to_nodes_that_do_not_sweep(
     async with one.client(ken) as client:
         act = with_desk_suspend(one)
         await asyncio.to_thread(act)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(1.0):
             assert await client.ended() == 4403
 
 
@@ -206,8 +206,7 @@ async def test_a_frozen_redis_holds_nobody_up(start_pair: StartPair, own_valkey:
         begun = loop.time()
         for n in range(20):
             await a.say(room["id"], str(n))
-        # Had each waited for Redis, it would have been a deadline of a second each.
-        assert loop.time() - begun < 10
+        assert loop.time() - begun < 2
         await h.until(lambda: len(h.texts(room["id"])) == 20)
         await asyncio.to_thread(own_valkey.resume)
         await a.say(room["id"], "20")

@@ -217,7 +217,7 @@ async def test_retry_after_of_a_full_door_is_kept_to() -> None:
         deadline = client._core.deadline
         assert deadline is not None
         left_ms = deadline - asyncio.get_running_loop().time() * 1000
-        assert 4_000 < left_ms <= 7_500
+        assert 6_500 < left_ms <= 7_500
         await client.close()
         with pytest.raises(ConnectionError):
             await opening

@@ -19,8 +19,8 @@ from tests.storage.couriers import Cluster, Node, entry
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import LoopLag, until
 
-TIMEOUT_S = 1.0
-SLACK_S = 2.0
+TIMEOUT_S = 0.5
+SLACK_S = 0.5
 """What a busy machine may add to a deadline."""
 BEAT_S = 0.1
 HELD_UP_S = 4 * BEAT_S
@@ -65,7 +65,7 @@ async def test_a_killed_server_comes_back_and_the_node_is_suspect(
         for seq in range(1, 101):
             a.courier.publish(entry("room:1", seq))
         a.courier.publish(entry("room:1", 0))
-    assert lag.worst_s < TIMEOUT_S * 0.9, "publishing to a dead server must not hold the loop"
+    assert lag.worst_s < 0.5, "publishing to a dead server must not hold the loop"
     # A writer learns of the death with its next flush, so the count may follow.
     await until(lambda: a.courier.counters.dropped == 1, "the ephemeral given up")
     assert (a.suspects, b.suspects) == (0, 0), (
@@ -92,7 +92,7 @@ async def test_a_frozen_server_costs_nobody_more_than_the_deadline(
         begun = loop.time()
         for seq in range(1, 2001):
             a.courier.publish(entry("room:1", seq, frame=b"x" * 2000))
-        assert loop.time() - begun < TIMEOUT_S * 0.9, "publish never waits"
+        assert loop.time() - begun < 0.5, "publish never waits"
         begun = loop.time()
         assert await a.courier.recent() == []
         assert loop.time() - begun < TIMEOUT_S + SLACK_S
@@ -103,7 +103,7 @@ async def test_a_frozen_server_costs_nobody_more_than_the_deadline(
         begun = loop.time()
         await a.courier.close()
         assert loop.time() - begun < TIMEOUT_S + SLACK_S
-    assert lag.worst_s < TIMEOUT_S * 0.9
+    assert lag.worst_s < 0.5
     own_valkey.resume()
 
 
