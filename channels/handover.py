@@ -9,14 +9,13 @@ from __future__ import annotations
 from channels.cards import own_card
 from channels.desk import Actor, Desk, Visitor
 from channels.sessions import begin_session
-from channels.verification import living, new_attempt
+from channels.verification import address_in_use, living, new_attempt
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.qr import svg
 from realtime.requests import Empty
-from realtime.text import fold_address
 from storage import attempts
-from storage.accounts import account_by_id, addresses_of
+from storage.accounts import account_by_id
 from storage.database import Tx
 from storage.profiles import profile_by_id
 
@@ -57,8 +56,7 @@ async def take(desk: Desk, visitor: Visitor, request: g.SessionTake) -> g.Entere
         # First the account, as whoever ends its sessions does, and what was offered with them.
         profile_by_id(tx, account, lock=True)
         attempts.end_attempt(tx, living(tx, request.token, PURPOSE).id)
-        told = next((fold_address(written) for written in addresses_of(tx, account)), "")
-        return begin_session(tx, account, request.label, told=told)
+        return begin_session(tx, account, request.label, told=address_in_use(tx, account))
 
     found = await desk.db.write(unit)
     if isinstance(found, Refusal):

@@ -13,14 +13,14 @@ from channels import codes
 from channels.desk import Actor, Desk, Visitor
 from channels.rules.invites import fold_code, show_code
 from channels.sessions import begin_session
-from channels.verification import count_mail
+from channels.verification import address_in_use, count_mail
 from realtime import gate as g
 from realtime.errors import Refusal
 from realtime.ids import ALPHABET
 from realtime.requests import Empty
-from realtime.text import clean_handle, fold_address
+from realtime.text import clean_handle
 from storage import recovery_codes
-from storage.accounts import account_by_handle, account_by_id, addresses_of
+from storage.accounts import account_by_handle, account_by_id
 from storage.database import Tx
 from storage.letters import put_letter
 from storage.profiles import profile_by_id
@@ -57,7 +57,8 @@ async def make(desk: Desk, actor: Actor, request: Empty) -> g.RecoveryCodes:
         recovery_codes.put_recovery_codes(
             tx, actor.account, [_kept(desk, actor.account, code) for code in made]
         )
-        for address in _told(tx, actor.account):
+        address = address_in_use(tx, actor.account)
+        if address:
             put_letter(tx, address, "recovery_made", {"at": tx.now_ms()})
         return g.RecoveryCodes(codes=[show_code(code) for code in made])
 
@@ -78,7 +79,7 @@ async def recover(desk: Desk, visitor: Visitor, request: g.SessionRecover) -> g.
         profile_by_id(tx, id_, lock=True)
         if not recovery_codes.use_recovery_code(tx, id_, _kept(desk, id_, code)):
             raise Refusal("code_wrong")
-        entered = begin_session(tx, id_, request.label, told=next(iter(_told(tx, id_)), ""))
+        entered = begin_session(tx, id_, request.label, told=address_in_use(tx, id_))
         if isinstance(entered, Refusal):
             # The code stays good for when they may come in again.
             raise entered
@@ -92,8 +93,3 @@ async def recover(desk: Desk, visitor: Visitor, request: g.SessionRecover) -> g.
 def _kept(desk: Desk, account: str, code: str) -> str:
     """What is stored of a code."""
     return codes.stored(desk.secret, account, code)
-
-
-def _told(tx: Tx, account: str) -> list[str]:
-    """The address in use, if there is one."""
-    return [fold_address(written) for written in addresses_of(tx, account)]

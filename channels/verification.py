@@ -15,8 +15,9 @@ from channels import codes, invites
 from channels.desk import Desk
 from realtime import gate as g
 from realtime.errors import Refusal
+from realtime.text import fold_address
 from storage import attempts
-from storage.accounts import AddressOwner, owner_of_address
+from storage.accounts import AddressOwner, addresses_of, owner_of_address
 from storage.attempts import AttemptRow
 from storage.database import Tx
 from storage.letters import put_letter
@@ -119,6 +120,11 @@ def proved(tx: Tx, desk: Desk, attempt: AttemptRow, typed: str) -> AddressOwner 
         attempts.put_attempt(tx, attempt._replace(code_tries=attempt.code_tries + 1))
         return None
     return owner
+
+
+def address_in_use(tx: Tx, account: str) -> str:
+    """Where an account is written to, or '' if it has no address."""
+    return next((fold_address(written) for written in addresses_of(tx, account)), "")
 
 
 def _tally(desk: Desk, what: str, address: str) -> str:

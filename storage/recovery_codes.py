@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storage.database import Tx
+from storage.sets import insert
+
+_COLUMNS = (("account", "text"), ("hash", "text"), ("made_at", "bigint"))
 
 
 def put_recovery_codes(tx: Tx, account: str, hashes: Iterable[str]) -> None:
     """These instead of all before."""
     drop_recovery_codes(tx, account)
-    for each in hashes:
-        tx.rows(
-            "insert into recovery_code (account, hash, made_at) values (:account, :hash, :at)",
-            account=account,
-            hash=each,
-            at=tx.now_ms(),
-        )
+    at = tx.now_ms()
+    insert(tx, "recovery_code", _COLUMNS, [(account, each, at) for each in hashes])
 
 
 def drop_recovery_codes(tx: Tx, account: str) -> None:

@@ -3,7 +3,7 @@
 import { copyFrom } from "./copying.js";
 import { full } from "./dates.js";
 import { ask } from "./dialogs.js";
-import { el } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { Fault, device, field, form, why } from "./forms.js";
 import { post } from "./http.js";
 import { keep, recall } from "./kept.js";
@@ -63,7 +63,7 @@ export class RecoveryCodes {
       return;
     }
     this.#changed();
-    document.getElementById("recovery-shown").focus();
+    byId("recovery-shown").focus();
   }
 
   #shown(codes) {
@@ -72,7 +72,7 @@ export class RecoveryCodes {
     const copy = async () => (said.textContent = (await copyFrom(list)) ? words.copied : words.copy_failed);
     return el(
       "div",
-      { class: "asks" },
+      { id: "recovery-made", class: "asks" },
       el("h4", { id: "recovery-shown", tabindex: "-1" }, words.recovery_shown),
       el("p", {}, words.recovery_shown_hint),
       list,

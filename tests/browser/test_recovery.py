@@ -112,13 +112,17 @@ def test_new_ones_and_logging_out_elsewhere_end_those_before(
     says(aki.locator("#ask-text"), "前のコードはすべて使えなくなります")
     aki.locator("#ask-do").click()
     aki.wait_for_function("old => !document.getElementById('recovery-codes').value.includes(old)", arg=old)
-    new = made(aki)[0]
+    codes = made(aki)
+    assert len(codes) == 8
+    assert old not in codes
     door = at_the_door(visit, link)
     enter(door, "aki", old)
     says(door.locator("#recovery_code-fault"), "組み合わせがちがう")
     post(aki, demo.url, "session.revoke_all", others=True)
-    enter(door, "aki", new)
+    enter(door, "aki", codes[0])
     says(door.locator("#recovery_code-fault"), "組み合わせがちがう")
+    assert door.locator("#house").is_hidden()
+    assert post(aki, demo.url, "recovery.get") == {"left": 0, "made_at": None, "due": True}
 
 
 def test_they_are_offered_once_in_a_while(visit: Visit, demo: ServerProcess, link: str) -> None:
